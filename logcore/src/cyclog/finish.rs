@@ -1,0 +1,516 @@
+//! The finisher: what happens to a full file while the road goes on.
+//!
+//! sync → mark → [processor → seal → replace] → name → retain. Each is a [`Stage`] that is tried until it succeeds, with
+//! pauses in which the finisher still answers: it also syncs `current` so that un-synced data does not get old. The same
+//! [`Worker`] runs in a thread of its own, or, where none can be started, is moved on by the road between two batches.
+//!
+//! If we die: before the mark the next start makes the file `.u`; after it, the processor gets it again; once `processed` is
+//! sealed, the next start goes on from there. Source: `fullcurrent` and `finish` in multilog.c.
+
+use super::home::{Home, Name};
+use super::oldlogs::OldLogs;
+use super::processor;
+use crate::complaint::{Complaint, Pause};
+use crate::disk::{Disk, Ended, How, MODE_SAFE};
+use crate::label::Label;
+use crate::strerr::{Errno, Error};
+use crossbeam_channel::{Receiver, Sender, TrySendError, after, bounded, never, select, unbounded};
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Called after each [`Event`], from any thread, so that the road looks for it.
+pub type Bell = Arc<dyn Fn() + Send + Sync>;
+
+/// The finisher's thread needs little: it calls the system and copies through a small buffer.
+const STACK_BYTES: usize = 128 * 1024;
+/// A processor that is told to end gets this long before it is forced to.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// A file that is no longer `current`.
+pub(super) struct Full<D: Disk> {
+    pub(super) file: Arc<D::File>,
+    /// Counts the files of this logger: what is known of one is not to be believed of the next.
+    pub(super) generation: u64,
+    /// When its last line was written: its name.
+    pub(super) moment: Label,
+    /// So many of its bytes are surely on disk.
+    pub(super) synced: u64,
+}
+
+/// What the finisher is asked for.
+pub(super) enum Order<D: Disk> {
+    /// Finish `previous`.
+    Finish(Full<D>),
+    /// Put the first `upto` bytes of `current` on disk.
+    Sync { file: Arc<D::File>, generation: u64, upto: u64 },
+    /// No more input: a processor that fails is not tried again.
+    Last,
+    /// Sync and mark `current` at the clean end.
+    Close { file: Arc<D::File>, generation: u64 },
+}
+
+/// What the finisher has to say.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A warning for the user.
+    Say(String),
+    /// So much of this file is on disk.
+    Synced { generation: u64, upto: u64 },
+    /// Un-synced data of this file may be lost; it is still in the page cache, and must be written elsewhere at once.
+    SyncFailed { generation: u64 },
+    /// `previous` is finished, or (`left`) was left for the next start.
+    Finished { left: bool },
+    /// `current` is on disk and marked (or cannot be marked, which was said).
+    Closed,
+    /// Told to stop, and has.
+    Stopped,
+}
+
+/// How far the file is.
+enum Stage<D: Disk> {
+    /// `previous` to disk, and the mark.
+    Sync,
+    /// Writes anew what an earlier error left in doubt.
+    Rescue,
+    /// The doubtful part is safe elsewhere: what is left of `previous` gets this name, the one before that part's.
+    SetAside(OsString),
+    /// Starts the processor.
+    Start,
+    /// Waits for it.
+    Running { child: D::Child, look: Pause },
+    /// `processed` is sealed: it takes the place of `previous`.
+    Replace,
+    /// Gives this file its name.
+    Name(Name),
+    /// Puts the name on disk, and removes old logs.
+    Retain,
+}
+
+/// What a try of a stage leads to.
+enum Next<D: Disk> {
+    To(Stage<D>),
+    Wait(Duration),
+    /// The processor failed: it gets another chance, later.
+    Again(Error),
+    Done {
+        left: bool,
+    },
+}
+
+struct Work<D: Disk> {
+    stage: Stage<D>,
+    full: Option<Full<D>>,
+    moment: Label,
+    not_before: Duration,
+    /// While the disk refuses.
+    disk_pause: Pause,
+    /// While the processor fails.
+    processor_pause: Pause,
+    processor_failed: bool,
+    complaint: Complaint,
+}
+
+/// The finisher's state, in whichever thread it lives.
+pub(super) struct Worker<D: Disk> {
+    home: Arc<Home<D>>,
+    logs: OldLogs,
+    work: Option<Work<D>>,
+    last: bool,
+    /// The file of which a sync failed: it is never synced or believed again.
+    doubtful: Option<u64>,
+    /// The newest file whose name is surely on disk.
+    named: Option<u64>,
+    voice: Voice,
+}
+
+/// How the worker speaks.
+struct Voice {
+    events: Sender<Event>,
+    bell: Bell,
+}
+
+impl Voice {
+    fn tell(&self, event: Event) {
+        // Nobody listens only when the road is gone; then nobody cares.
+        let _ = self.events.send(event);
+        (self.bell)();
+    }
+
+    fn say(&self, message: String) {
+        self.tell(Event::Say(message));
+    }
+}
+
+/// Between two looks at a processor that runs.
+const LOOK_PAUSE: Pause = Pause::new(Duration::from_millis(1), Duration::from_millis(100));
+
+impl<D: Disk> Worker<D> {
+    fn take(&mut self, order: Order<D>) {
+        match order {
+            Order::Finish(full) => {
+                let stage = if self.doubtful == Some(full.generation) { Stage::Rescue } else { Stage::Sync };
+                self.work = Some(work(stage, full.moment, Some(full)));
+            }
+            Order::Sync { file, generation, upto } => {
+                if self.sync(&file, generation) {
+                    self.voice.tell(Event::Synced { generation, upto });
+                }
+            }
+            Order::Last => self.last = true,
+            Order::Close { file, generation } => {
+                if self.sync(&file, generation) {
+                    if let Err(error) = self.home.set_mode(&file, Name::Current, MODE_SAFE) {
+                        self.voice.say(error.to_string());
+                    }
+                    self.voice.tell(Event::Closed);
+                }
+            }
+        }
+    }
+
+    /// Puts `current` and its name on disk. On an error, which is told, the file is never synced or believed again.
+    fn sync(&mut self, file: &D::File, generation: u64) -> bool {
+        if self.doubtful == Some(generation) {
+            return false;
+        }
+        if let Err(error) = self.home.sync(file, Name::Current) {
+            self.doubtful = Some(generation);
+            self.voice.say(format!("{error}; writing it anew"));
+            self.voice.tell(Event::SyncFailed { generation });
+            return false;
+        }
+        // A directory that cannot be synced now is tried again with the next sync.
+        if self.named != Some(generation) && self.home.sync_dir().is_ok() {
+            self.named = Some(generation);
+        }
+        true
+    }
+
+    /// Does what can be done now. `Some`: come back after so long; `None`: nothing is left to do.
+    fn advance(&mut self) -> Option<Duration> {
+        loop {
+            let work = self.work.as_mut()?;
+            let uptime = self.home.disk.uptime();
+            if self.last && work.processor_failed {
+                self.work = None;
+                self.voice.tell(Event::Finished { left: true });
+                return None;
+            }
+            if work.not_before > uptime {
+                return Some(work.not_before - uptime);
+            }
+            match work.attempt(&self.home, &mut self.logs, &self.voice) {
+                Ok(Next::To(stage)) => {
+                    work.stage = stage;
+                    work.disk_pause.reset();
+                }
+                Ok(Next::Wait(pause)) => work.not_before = uptime + pause,
+                Ok(Next::Again(error)) => {
+                    work.stage = Stage::Start;
+                    work.processor_failed = true;
+                    work.not_before = uptime + work.processor_pause.next();
+                    complain(&mut work.complaint, &error, uptime, &self.voice);
+                }
+                Ok(Next::Done { left }) => {
+                    if let Some(lasted) = work.complaint.settled(uptime) {
+                        let shown = self.home.shown();
+                        self.voice.say(format!("finished {shown}/previous after {} s", lasted.as_secs()));
+                    }
+                    self.work = None;
+                    self.voice.tell(Event::Finished { left });
+                }
+                Err(error) => {
+                    work.not_before = uptime + work.disk_pause.next();
+                    complain(&mut work.complaint, &error, uptime, &self.voice);
+                }
+            }
+        }
+    }
+
+    /// Ends a processor that runs and drops the work: `previous` stays for the next start.
+    fn stop(&mut self) {
+        if let Some(Work { stage: Stage::Running { mut child, .. }, .. }) = self.work.take() {
+            let disk = &self.home.disk;
+            let mut look = LOOK_PAUSE;
+            disk.kill(&mut child, false);
+            let start = disk.uptime();
+            while !matches!(disk.ended(&mut child), Ok(Some(_)) | Err(_)) {
+                if disk.uptime() - start > GRACE {
+                    disk.kill(&mut child, true);
+                }
+                std::thread::sleep(look.next());
+            }
+        }
+        self.voice.tell(Event::Stopped);
+    }
+
+    fn run(mut self, orders: &Receiver<Order<D>>, stop: &Receiver<()>) {
+        loop {
+            let timeout = self.advance().map_or_else(never, after);
+            select! {
+                recv(stop) -> told => match told {
+                    Ok(()) => self.stop(),
+                    Err(_) => return,
+                },
+                recv(orders) -> order => match order {
+                    Ok(order) => self.take(order),
+                    Err(_) => return,
+                },
+                recv(timeout) -> _ => (),
+            }
+        }
+    }
+}
+
+fn complain(complaint: &mut Complaint, error: &Error, uptime: Duration, voice: &Voice) {
+    let message = error.pausing();
+    if complaint.is_news(&message, uptime) {
+        voice.say(message);
+    }
+}
+
+fn work<D: Disk>(stage: Stage<D>, moment: Label, full: Option<Full<D>>) -> Work<D> {
+    Work {
+        stage,
+        full,
+        moment,
+        not_before: Duration::ZERO,
+        disk_pause: Pause::new(Duration::from_millis(10), Duration::from_secs(1)),
+        processor_pause: Pause::new(Duration::from_secs(1), Duration::from_secs(60)),
+        processor_failed: false,
+        complaint: Complaint::default(),
+    }
+}
+
+impl<D: Disk> Work<D> {
+    /// Tries the stage once.
+    fn attempt(&mut self, home: &Home<D>, logs: &mut OldLogs, voice: &Voice) -> Result<Next<D>, Error> {
+        match &mut self.stage {
+            Stage::Sync => {
+                let Some(full) = &self.full else { return Ok(Next::To(Stage::Start)) };
+                if let Err(error) = home.sync(&full.file, Name::Previous) {
+                    voice.say(format!("{error}; writing it anew"));
+                    voice.tell(Event::SyncFailed { generation: full.generation });
+                    return Ok(Next::To(Stage::Rescue));
+                }
+                home.set_mode(&full.file, Name::Previous, MODE_SAFE)?;
+                let processor = home.config.processor.is_some();
+                Ok(Next::To(if processor { Stage::Start } else { Stage::Name(Name::Previous) }))
+            }
+            Stage::Rescue => {
+                let Some(full) = &self.full else { return Ok(Next::To(Stage::Retain)) };
+                let first = rescue(home, logs, full)?;
+                // What is in doubt is cut off. If that fails, its lines are there twice.
+                let cut = home.disk.truncate(&full.file, full.synced).is_ok();
+                if cut && full.synced == 0 {
+                    home.unlink(Name::Previous)?;
+                    return Ok(Next::To(Stage::Retain));
+                }
+                Ok(Next::To(Stage::SetAside(first)))
+            }
+            Stage::SetAside(name) => match home.disk.rename_new(&home.dir, Name::Previous.os(), name) {
+                Ok(()) | Err(Errno::NOENT) => Ok(Next::To(Stage::Retain)),
+                Err(errno) => {
+                    let doing = format!("rename {}/previous to {}", home.shown(), name.display());
+                    Err(Error::new(doing, errno))
+                }
+            },
+            Stage::Start => {
+                let Some(command) = &home.config.processor else {
+                    return Ok(Next::To(Stage::Name(Name::Previous)));
+                };
+                if home.stat(Name::Previous)?.is_none() {
+                    return Ok(Next::Done { left: true });
+                }
+                let child = processor::start(home, command)?;
+                Ok(Next::To(Stage::Running { child, look: LOOK_PAUSE }))
+            }
+            Stage::Running { child, look } => {
+                let ended = home
+                    .disk
+                    .ended(child)
+                    .map_err(|errno| Error::new(format!("wait for processor in {}", home.shown()), errno))?;
+                Ok(match ended {
+                    None => Next::Wait(look.next()),
+                    Some(Ended::Badly) => {
+                        Next::Again(Error::plain(format!("processor failed in {}", home.shown())))
+                    }
+                    Some(Ended::Well) => match processor::seal(home) {
+                        Ok(()) => Next::To(Stage::Replace),
+                        // Whatever reached the disk, `previous` has it all: make it again.
+                        Err(error) => Next::Again(error),
+                    },
+                })
+            }
+            Stage::Replace => {
+                home.unlink(Name::Previous)?;
+                home.newstate_to_state()?;
+                Ok(Next::To(Stage::Name(Name::Processed)))
+            }
+            Stage::Name(file) => {
+                if !logs.name(home, *file, &home.config.code, self.moment)? {
+                    voice.say(format!("{}/{} has been removed by somebody", home.shown(), file.text()));
+                }
+                Ok(Next::To(Stage::Retain))
+            }
+            Stage::Retain => {
+                home.sync_dir()?;
+                logs.retain(home, &mut |warning| voice.say(warning));
+                Ok(Next::Done { left: false })
+            }
+        }
+    }
+}
+
+/// After a failed sync of `previous`: what is not surely on disk is read back, while the page cache still has it, and
+/// written to a new `.u` file. Returns the name before that one, for what is left of `previous`.
+///
+/// If we die in between, `previous` is whole in the page cache and becomes `.u`; some lines are then there twice.
+fn rescue<D: Disk>(home: &Home<D>, logs: &mut OldLogs, full: &Full<D>) -> Result<OsString, Error> {
+    let moment = full.moment;
+    let first = super::name::compose(logs.namer.next(moment), b"u");
+    let second = super::name::compose(logs.namer.next(moment), b"u");
+    let disk = &home.disk;
+    let copied = (|| {
+        let copy = disk.open(&home.dir, &second, How::New)?;
+        let mut buffer = vec![0; 64 * 1024];
+        let mut offset = full.synced;
+        loop {
+            let read = disk.read_at(&full.file, offset, &mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            let mut rest = &buffer[..read];
+            while !rest.is_empty() {
+                rest = &rest[disk.append(&copy, rest)?..];
+            }
+            offset += read as u64;
+        }
+        disk.sync(&copy)?;
+        disk.sync_dir(&home.dir)
+    })();
+    if let Err(errno) = copied {
+        let _ = disk.unlink(&home.dir, &second);
+        return Err(Error::new(format!("write anew what {}/previous lacks on disk", home.shown()), errno));
+    }
+    Ok(first)
+}
+
+/// The road's end of the finisher.
+pub(super) struct Finisher<D: Disk> {
+    place: Place<D>,
+    events: Receiver<Event>,
+    /// `previous` is being finished: no other file can take its place.
+    busy: bool,
+}
+
+/// Where the worker lives.
+enum Place<D: Disk> {
+    /// Here: it has not been needed, or no thread could be started.
+    Here(Worker<D>),
+    There {
+        orders: Sender<Order<D>>,
+        stop: Sender<()>,
+    },
+    /// Between the two, for no longer than a call.
+    Moving,
+}
+
+impl<D: Disk> Finisher<D> {
+    /// `process`: when `previous` was found whole and waits for its processor, the moment for its name.
+    pub(super) fn new(home: Arc<Home<D>>, logs: OldLogs, bell: Bell, process: Option<Label>) -> Self {
+        let (sender, events) = unbounded();
+        let work = process.map(|moment| work(Stage::Start, moment, None));
+        let busy = work.is_some();
+        let worker = Worker {
+            home,
+            logs,
+            work,
+            last: false,
+            doubtful: None,
+            named: None,
+            voice: Voice { events: sender, bell },
+        };
+        let mut finisher = Finisher { place: Place::Here(worker), events, busy };
+        if busy {
+            finisher.move_out();
+        }
+        finisher
+    }
+
+    /// Whether `previous` is being finished.
+    pub(super) fn busy(&self) -> bool {
+        self.busy
+    }
+
+    /// What the worker has to say, one at a time.
+    pub(super) fn event(&mut self) -> Option<Event> {
+        let event = self.events.try_recv().ok()?;
+        if matches!(event, Event::Finished { .. } | Event::Stopped) {
+            self.busy = false;
+        }
+        Some(event)
+    }
+
+    /// Gives an order. An order that finds the worker too busy comes back.
+    pub(super) fn order(&mut self, order: Order<D>) -> Result<(), Order<D>> {
+        let finishing = matches!(order, Order::Finish(_));
+        self.move_out();
+        match &mut self.place {
+            Place::There { orders, .. } => match orders.try_send(order) {
+                Ok(()) => (),
+                Err(TrySendError::Full(order) | TrySendError::Disconnected(order)) => return Err(order),
+            },
+            Place::Here(worker) => {
+                worker.take(order);
+                worker.advance();
+            }
+            Place::Moving => return Err(order),
+        }
+        self.busy |= finishing;
+        Ok(())
+    }
+
+    /// Tells the worker to drop what it does; it answers [`Event::Stopped`].
+    pub(super) fn stop(&mut self) {
+        match &mut self.place {
+            // The channel holds one word, and there is only one to say.
+            Place::There { stop, .. } => drop(stop.try_send(())),
+            Place::Here(worker) => worker.stop(),
+            Place::Moving => (),
+        }
+    }
+
+    /// Where the worker lives here: does what can be done, and says when to come back.
+    pub(super) fn advance(&mut self) -> Option<Duration> {
+        match &mut self.place {
+            Place::Here(worker) => worker.advance(),
+            _ => None,
+        }
+    }
+
+    /// Starts the thread, if it can be started.
+    fn move_out(&mut self) {
+        let worker = match std::mem::replace(&mut self.place, Place::Moving) {
+            Place::Here(worker) => worker,
+            other => return self.place = other,
+        };
+        let (hand_over, taken) = bounded::<Worker<D>>(1);
+        let (orders, receive) = bounded(1);
+        let (stop, stopped) = bounded(1);
+        let thread = std::thread::Builder::new().name("finisher".to_owned()).stack_size(STACK_BYTES);
+        let started = thread.spawn(move || {
+            if let Ok(worker) = taken.recv() {
+                worker.run(&receive, &stopped);
+            }
+        });
+        self.place = match started {
+            Ok(_) => match hand_over.send(worker) {
+                Ok(()) => Place::There { orders, stop },
+                Err(back) => Place::Here(back.into_inner()),
+            },
+            Err(_) => Place::Here(worker),
+        };
+    }
+}

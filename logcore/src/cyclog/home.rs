@@ -1,0 +1,116 @@
+//! An open log directory: the calls on its few names, each with the message for when it fails.
+
+use super::Config;
+use crate::disk::{self, Disk, How, Stat};
+use crate::strerr::{Errno, Error};
+use std::ffi::OsStr;
+
+/// The files of the protocol; old logs have names of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Current,
+    Previous,
+    Processed,
+    State,
+    Newstate,
+    Lock,
+}
+
+impl Name {
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Name::Current => "current",
+            Name::Previous => "previous",
+            Name::Processed => "processed",
+            Name::State => "state",
+            Name::Newstate => "newstate",
+            Name::Lock => "lock",
+        }
+    }
+
+    pub(super) fn os(self) -> &'static OsStr {
+        OsStr::new(self.text())
+    }
+}
+
+/// The directory, its settings, and the disk it is on. Shared by the road and the finisher.
+pub(super) struct Home<D: Disk> {
+    pub(super) disk: D,
+    pub(super) dir: D::Dir,
+    pub(super) config: Config,
+}
+
+impl<D: Disk> Home<D> {
+    /// The directory as the user wrote it.
+    pub(super) fn shown(&self) -> String {
+        self.config.dir.display().to_string()
+    }
+
+    /// A failure that names a file of the directory: `unable to write to ./main/current: …`.
+    pub(super) fn error(&self, doing: &str, name: Name, errno: Errno) -> Error {
+        Error::new(format!("{doing} {}/{}", self.shown(), name.text()), errno)
+    }
+
+    pub(super) fn open(&self, name: Name, how: How) -> Result<D::File, Error> {
+        let doing = match how {
+            How::New => "create",
+            How::Append => "append to",
+            How::Read | How::Lock => "open",
+        };
+        self.disk.open(&self.dir, name.os(), how).map_err(|errno| self.error(doing, name, errno))
+    }
+
+    /// What a name is; `None` when it is not there.
+    pub(super) fn stat(&self, name: Name) -> Result<Option<Stat>, Error> {
+        match self.disk.stat(&self.dir, name.os()) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.error("stat", name, errno)),
+        }
+    }
+
+    /// Removes a name; that it is not there is as good.
+    pub(super) fn unlink(&self, name: Name) -> Result<(), Error> {
+        match self.disk.unlink(&self.dir, name.os()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(self.error("remove", name, errno)),
+        }
+    }
+
+    /// Makes `newstate` the state; none is as good.
+    pub(super) fn newstate_to_state(&self) -> Result<(), Error> {
+        match self.disk.rename(&self.dir, Name::Newstate.os(), Name::State.os()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => {
+                Err(Error::new(format!("rename newstate to state in directory {}", self.shown()), errno))
+            }
+        }
+    }
+
+    /// fsync with the original's message. After an error this file's un-synced data is not to be trusted.
+    pub(super) fn sync(&self, file: &D::File, name: Name) -> Result<(), Error> {
+        self.disk
+            .sync(file)
+            .map_err(|errno| Error::new(format!("write {}/{} to disk", self.shown(), name.text()), errno))
+    }
+
+    pub(super) fn set_mode(&self, file: &D::File, name: Name, mode: u32) -> Result<(), Error> {
+        self.disk.set_mode(file, mode).map_err(|errno| self.error("set mode of", name, errno))
+    }
+
+    /// fsync of the directory.
+    pub(super) fn sync_dir(&self) -> Result<(), Error> {
+        self.disk
+            .sync_dir(&self.dir)
+            .map_err(|errno| Error::new(format!("write directory {} to disk", self.shown()), errno))
+    }
+
+    /// Makes sure that `state` is there, empty if need be: a processor always finds it, ours or the original's.
+    pub(super) fn ensure_state(&self) -> Result<(), Error> {
+        if self.stat(Name::State)?.is_none() {
+            let state = self.open(Name::State, How::New)?;
+            self.set_mode(&state, Name::State, disk::MODE_OPEN)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,573 @@
+//! A directory with rotation: open, recover, append, rotate, close.
+//!
+//! `current` takes lines. When it is full it becomes `previous`, a new `current` is made, and a finisher does the slow rest
+//! (see `finish`). What is on disk at any moment is a state of the table in `recover`, so whoever dies where, the next
+//! logger, ours or the original, goes on from there. This module never waits: what cannot be done now comes back as
+//! [`Blocked`], and the road decides how to wait.
+//!
+//! Source: `struct cyclog` and `c_write` in multilog.c, daemontools 0.76.
+
+use crate::disk::{Disk, How, MODE_OPEN, MODE_SAFE};
+use crate::split;
+use crate::stamp::StampKind;
+use crate::strerr::{Errno, Error};
+use finish::{Event, Finisher, Full, Order};
+use home::{Home, Name};
+use oldlogs::OldLogs;
+use recover::{Current, Found, Plan};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+mod finish;
+mod home;
+pub mod name;
+mod oldlogs;
+mod processor;
+mod recover;
+pub mod retain;
+mod torn;
+
+pub use finish::Bell;
+
+/// Behind `size` less this many bytes a file ends with the next line that ends. Source: `c_write` in multilog.c.
+const LAST_BYTES: u64 = 2000;
+
+/// When `current` is written to disk while it is being written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sync {
+    /// `y0`: before the input of each batch is taken.
+    EachBatch,
+    /// `yT`: no un-synced data is older than this.
+    Within(Duration),
+    /// `yoff`: at rotation and at the end only, as the original.
+    AtRotation,
+}
+
+/// What the script says of one directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The directory as the user wrote it.
+    pub dir: PathBuf,
+    /// `s`: no file grows beyond this many bytes; `u64::MAX` for no limit.
+    pub size: u64,
+    /// `n`: log files kept, `current` among them; at least 2.
+    pub num: usize,
+    /// `!`: what a full file is given to.
+    pub processor: Option<OsString>,
+    /// `w`: the suffix of finished files.
+    pub code: Vec<u8>,
+    /// `y`: how old un-synced data may get.
+    pub sync: Sync,
+}
+
+/// Who writes: kept in `lock`, so that the next logger knows what it may believe of what it finds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Writer {
+    /// The id of this run of the machine, if there is one: what was written under it survives a killed logger.
+    pub boot: Option<String>,
+    /// What standard input is, if it can be looked at: its unread lines may be the source of a torn one.
+    pub input: Option<String>,
+}
+
+/// Why an append could not be done now. Nothing is lost: try again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// The disk refuses.
+    Trouble(Error),
+    /// The file before this one is not finished yet.
+    Finisher,
+}
+
+/// An opened, locked, looked-at directory in which nothing has been changed.
+pub struct Opened<D: Disk> {
+    home: Home<D>,
+    lock: D::File,
+    found: Found,
+    logs: OldLogs,
+    warning: Option<String>,
+    /// What `lock` says of the last writer.
+    last: Writer,
+}
+
+impl<D: Disk> Opened<D> {
+    /// Makes the directory if it is not there, opens it, locks it, and refuses what is not a log directory.
+    ///
+    /// Beside an empty directory or an empty `lock` that was missing, nothing is changed.
+    ///
+    /// # Errors
+    /// The directory cannot be opened or is locked; `current` or another file of the protocol is not a regular file or
+    /// cannot be written.
+    pub fn open(disk: D, config: Config) -> Result<Self, Error> {
+        let shown = config.dir.display().to_string();
+        // Whatever goes wrong here shows when it is opened.
+        let _ = disk.make_dir(&config.dir);
+        let dir = disk.open_dir(&config.dir);
+        let dir = dir.map_err(|errno| Error::new(format!("open directory {shown}"), errno))?;
+        let home = Home { disk, dir, config };
+        let unlocked = |errno| Error::new(format!("lock directory {shown}"), errno);
+        let lock = home.disk.open(&home.dir, Name::Lock.os(), How::Lock).map_err(unlocked)?;
+        home.disk.lock(&lock).map_err(unlocked)?;
+        let found = Found::look(&home)?;
+        if found.current.is_some() {
+            home.open(Name::Current, How::Append)?;
+        }
+        let (logs, warning) = OldLogs::survey(&home)?;
+        let last = read_writer(&home.disk, &lock);
+        Ok(Opened { home, lock, found, logs, warning, last })
+    }
+
+    /// Mends what was found, and opens `current`. `say` takes warnings.
+    ///
+    /// # Errors
+    /// A step failed; the next start goes on from there.
+    pub fn recover(
+        mut self,
+        writer: &Writer,
+        bell: Bell,
+        say: &mut dyn FnMut(String),
+    ) -> Result<Cyclog<D>, Error> {
+        if let Some(warning) = self.warning.take() {
+            say(warning);
+        }
+        let home = self.home;
+        let this_boot = writer.boot.is_some() && writer.boot == self.last.boot;
+        let Plan { steps, current, process } =
+            recover::plan(&self.found, this_boot, home.config.processor.is_some());
+        let moment = home.disk.now();
+        let process = process.then_some(moment);
+        if process.is_some() {
+            // `previous` gets its name later than `current` may; it is the older one.
+            let _ = self.logs.namer.next(moment);
+        }
+        for step in steps {
+            recover::carry_out(step, &home, &mut self.logs, moment)?;
+        }
+        home.ensure_state()?;
+        let (file, bytes, tail) = match current {
+            Current::Make => (make_current(&home)?, 0, Tail::Whole),
+            Current::Continue => continue_current(&home, self.found.current.is_some_and(|stat| stat.safe))?,
+        };
+        home.sync_dir()?;
+        self.logs.retain(&home, say);
+        let lines: Vec<&str> =
+            [&writer.boot, &writer.input].iter().map(|line| line.as_deref().unwrap_or("-")).collect();
+        let text = format!("{}\n", lines.join("\n"));
+        let written =
+            home.disk.truncate(&self.lock, 0).and_then(|()| home.disk.overwrite(&self.lock, text.as_bytes()));
+        written.map_err(|errno| home.error("write", Name::Lock, errno))?;
+        let same_input = writer.input.is_some() && writer.input == self.last.input;
+        let tail = match tail {
+            Tail::Torn if this_boot && same_input => Tail::Torn,
+            Tail::Torn => Tail::Unended,
+            other => other,
+        };
+        let home = Arc::new(home);
+        Ok(Cyclog {
+            finisher: Finisher::new(Arc::clone(&home), self.logs, bell, process),
+            _lock: self.lock,
+            current: Some(Arc::new(file)),
+            generation: 0,
+            bytes,
+            synced: 0,
+            // What a killed logger wrote may not be on disk yet.
+            dirty_since: (bytes > 0).then(|| home.disk.uptime()),
+            home,
+            rotation: Rotation::None,
+            doubtful: false,
+            left: false,
+            tail,
+            closing: Closing::No,
+        })
+    }
+}
+
+/// A new `current`, mode 0644.
+fn make_current<D: Disk>(home: &Home<D>) -> Result<D::File, Error> {
+    let file = home.open(Name::Current, How::New)?;
+    home.set_mode(&file, Name::Current, MODE_OPEN)?;
+    Ok(file)
+}
+
+/// The `current` that is there. `safe`: it bears the mark of a clean end, which goes to disk before any byte does.
+fn continue_current<D: Disk>(home: &Home<D>, safe: bool) -> Result<(D::File, u64, Tail), Error> {
+    let file = home.open(Name::Current, How::Append)?;
+    let stat = home.disk.stat_file(&file).map_err(|errno| home.error("stat", Name::Current, errno))?;
+    home.set_mode(&file, Name::Current, MODE_OPEN)?;
+    if safe {
+        home.sync(&file, Name::Current)?;
+    }
+    let mut last = [b'\n'];
+    if stat.size > 0 {
+        let read = home.disk.read_at(&file, stat.size - 1, &mut last);
+        read.map_err(|errno| home.error("read", Name::Current, errno))?;
+    }
+    let tail = match last {
+        [b'\n'] => Tail::Whole,
+        _ if safe => Tail::Unended,
+        _ => Tail::Torn,
+    };
+    Ok((file, stat.size, tail))
+}
+
+/// What `lock` says; nothing when the original, or nobody, wrote to it.
+fn read_writer<D: Disk>(disk: &D, lock: &D::File) -> Writer {
+    let mut buffer = [0; 256];
+    let read = disk.read_at(lock, 0, &mut buffer).unwrap_or(0);
+    let text = String::from_utf8_lossy(&buffer[..read]);
+    let mut lines = text.lines().map(|line| (line != "-" && !line.is_empty()).then(|| line.to_owned()));
+    Writer { boot: lines.next().flatten(), input: lines.next().flatten() }
+}
+
+/// How `current` ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tail {
+    /// With a newline, or it is empty.
+    Whole,
+    /// In the middle of a line, whose rest comes next.
+    InLine,
+    /// In the middle of a line of which no more will come: a newline is owed.
+    Unended,
+    /// As `Unended`, but its source may still be in the input: see [`Cyclog::mend`].
+    Torn,
+}
+
+/// How far a rotation is. Each step is tried until it succeeds.
+enum Rotation<D: Disk> {
+    None,
+    /// `current` is full, or ALRM came.
+    Due,
+    /// It is `previous` now; there is no `current`.
+    Renamed(Full<D>),
+    /// There is a new `current`; the finisher has not been told of the other yet.
+    Made(Full<D>),
+}
+
+/// A log directory that takes lines.
+pub struct Cyclog<D: Disk> {
+    home: Arc<Home<D>>,
+    finisher: Finisher<D>,
+    /// Held for its lock.
+    _lock: D::File,
+    /// Missing only in the middle of a rotation.
+    current: Option<Arc<D::File>>,
+    /// Counts the files that were `current`.
+    generation: u64,
+    /// Size of `current`.
+    bytes: u64,
+    /// So many of these are surely on disk.
+    synced: u64,
+    /// When the first byte was written that no sync has been asked for, by [`Disk::uptime`].
+    dirty_since: Option<Duration>,
+    rotation: Rotation<D>,
+    /// Data in doubt is being written anew: nothing goes on before that is done.
+    doubtful: bool,
+    /// `previous` was left for the next start.
+    left: bool,
+    tail: Tail,
+    closing: Closing,
+}
+
+/// How far the clean end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Closing {
+    No,
+    /// The finisher has been told that it gets nothing more to do, or to stop.
+    Told,
+    /// It has been told to sync and mark `current`.
+    Ordered,
+    Done,
+}
+
+impl<D: Disk> Cyclog<D> {
+    /// The directory as the user wrote it.
+    pub fn shown(&self) -> String {
+        self.home.shown()
+    }
+
+    /// Appends the beginning of `text` and returns how many bytes were taken, at least one.
+    ///
+    /// Takes less where a file ends. `text` is lines, or a piece of a line that is continued by the next call.
+    ///
+    /// # Errors
+    /// Nothing was taken and nothing is lost: try again. If we die in the write, a prefix of `text` is in `current`.
+    #[doc(alias = "c_write")]
+    pub fn append(&mut self, text: &[u8]) -> Result<usize, Blocked> {
+        self.settle()?;
+        if self.bytes >= self.home.config.size {
+            self.rotation = Rotation::Due;
+            self.settle()?;
+        }
+        if matches!(self.tail, Tail::Unended | Tail::Torn) {
+            self.write(b"\n")?;
+        }
+        let size = self.home.config.size;
+        let room = usize::try_from(size - self.bytes).unwrap_or(usize::MAX);
+        let mut piece = &text[..text.len().min(room)];
+        if self.bytes + piece.len() as u64 >= size.saturating_sub(LAST_BYTES) {
+            let whole = split::whole_bytes(piece);
+            if whole > 0 {
+                piece = &piece[..whole];
+            }
+        }
+        let written = self.write(piece)?;
+        if self.bytes >= size.saturating_sub(LAST_BYTES) && self.tail == Tail::Whole {
+            self.rotation = Rotation::Due;
+            // What fails here is tried again before the next write.
+            let _ = self.settle();
+        }
+        Ok(written)
+    }
+
+    fn write(&mut self, piece: &[u8]) -> Result<usize, Blocked> {
+        let Some(current) = &self.current else { return Err(Blocked::Finisher) };
+        let written = self.home.disk.append(current, piece);
+        let written =
+            written.map_err(|errno| Blocked::Trouble(self.home.error("write to", Name::Current, errno)))?;
+        self.bytes += written as u64;
+        self.tail = if piece[..written].ends_with(b"\n") { Tail::Whole } else { Tail::InLine };
+        if self.dirty_since.is_none() {
+            self.dirty_since = Some(self.home.disk.uptime());
+        }
+        Ok(written)
+    }
+
+    /// Takes a rotation that is due as far as it goes.
+    ///
+    /// # Errors
+    /// A step failed, or the finisher has not finished the file before.
+    pub fn settle(&mut self) -> Result<(), Blocked> {
+        if self.doubtful && self.finisher.busy() {
+            return Err(Blocked::Finisher);
+        }
+        loop {
+            self.rotation = match std::mem::replace(&mut self.rotation, Rotation::None) {
+                Rotation::None => return Ok(()),
+                Rotation::Due => match self.rename_current() {
+                    Ok(next) => next,
+                    Err(blocked) => {
+                        self.rotation = Rotation::Due;
+                        return Err(blocked);
+                    }
+                },
+                Rotation::Renamed(full) => match make_current(&self.home) {
+                    Ok(file) => {
+                        self.current = Some(Arc::new(file));
+                        Rotation::Made(full)
+                    }
+                    Err(error) => {
+                        self.rotation = Rotation::Renamed(full);
+                        return Err(Blocked::Trouble(error));
+                    }
+                },
+                Rotation::Made(full) => match self.finisher.order(Order::Finish(full)) {
+                    Err(Order::Finish(full)) => {
+                        self.rotation = Rotation::Made(full);
+                        return Err(Blocked::Finisher);
+                    }
+                    _ if self.doubtful => return Err(Blocked::Finisher),
+                    _ => return Ok(()),
+                },
+            }
+        }
+    }
+
+    fn rename_current(&mut self) -> Result<Rotation<D>, Blocked> {
+        if self.finisher.busy() {
+            return Err(Blocked::Finisher);
+        }
+        let Some(file) = self.current.take() else { return Ok(Rotation::None) };
+        let home = &self.home;
+        let renamed = home.disk.rename_new(&home.dir, Name::Current.os(), Name::Previous.os());
+        match renamed {
+            // Somebody removed `current`: what the file holds is out of reach by any name, so begin another.
+            Ok(()) | Err(Errno::NOENT) => (),
+            Err(errno) => {
+                self.current = Some(file);
+                let doing = format!("rename current to previous in directory {}", home.shown());
+                return Err(Blocked::Trouble(Error::new(doing, errno)));
+            }
+        }
+        let full = Full { file, generation: self.generation, moment: home.disk.now(), synced: self.synced };
+        self.generation += 1;
+        (self.bytes, self.synced, self.dirty_since) = (0, 0, None);
+        if self.tail != Tail::InLine {
+            self.tail = Tail::Whole;
+        }
+        Ok(Rotation::Renamed(full))
+    }
+
+    /// ALRM: begins a new file, unless `current` is empty.
+    pub fn rotate(&mut self) {
+        if self.bytes > 0 && matches!(self.rotation, Rotation::None) {
+            self.rotation = Rotation::Due;
+            // What fails here is tried again with the next append.
+            let _ = self.settle();
+        }
+    }
+
+    /// `y0`: puts what has been written on disk, now.
+    ///
+    /// # Errors
+    /// It is not: what is in doubt is being written anew. Try again until it is done.
+    pub fn sync_now(&mut self) -> Result<(), Blocked> {
+        self.settle()?;
+        let Some(current) = &self.current else { return Err(Blocked::Finisher) };
+        if self.home.config.sync != Sync::EachBatch || self.synced == self.bytes {
+            return Ok(());
+        }
+        match self.home.sync(current, Name::Current) {
+            Ok(()) => {
+                (self.synced, self.dirty_since) = (self.bytes, None);
+                Ok(())
+            }
+            Err(error) => {
+                self.doubt();
+                Err(Blocked::Trouble(error))
+            }
+        }
+    }
+
+    /// A sync of `current` failed: rotate it away and have the rest written anew.
+    fn doubt(&mut self) {
+        self.doubtful = true;
+        self.rotation = Rotation::Due;
+        let _ = self.settle();
+    }
+
+    /// What is due by the clock: an order to sync. Returns how long until something is due, if anything is.
+    pub fn tick(&mut self) -> Option<Duration> {
+        let worker = self.finisher.advance();
+        let due = self.sync_due();
+        match (worker, due) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn sync_due(&mut self) -> Option<Duration> {
+        let Sync::Within(limit) = self.home.config.sync else { return None };
+        let (since, current) = (self.dirty_since?, self.current.as_ref()?);
+        let age = self.home.disk.uptime().saturating_sub(since);
+        if age < limit {
+            return Some(limit - age);
+        }
+        let order = Order::Sync { file: Arc::clone(current), generation: self.generation, upto: self.bytes };
+        if self.finisher.order(order).is_err() {
+            // The worker is on its way to the disk already; it looks again soon.
+            return Some(Duration::from_millis(100));
+        }
+        self.dirty_since = None;
+        None
+    }
+
+    /// Takes in what the finisher has done since. `say` takes warnings.
+    pub fn listen(&mut self, say: &mut dyn FnMut(String)) {
+        while let Some(event) = self.finisher.event() {
+            self.hear(event, say);
+        }
+    }
+
+    fn hear(&mut self, event: Event, say: &mut dyn FnMut(String)) {
+        match event {
+            Event::Say(message) => say(message),
+            Event::Synced { generation, upto } if generation == self.generation => self.synced = upto,
+            Event::SyncFailed { generation } if generation == self.generation => {
+                self.closing = self.closing.min(Closing::Told);
+                self.doubt();
+            }
+            Event::Finished { left } => {
+                self.left = left;
+                self.doubtful = false;
+                let _ = self.settle();
+            }
+            Event::Closed => self.closing = Closing::Done,
+            // It is `previous` by now.
+            Event::SyncFailed { .. } => self.doubtful = self.finisher.busy(),
+            Event::Synced { .. } | Event::Stopped => (),
+        }
+    }
+
+    /// Whether `current` ends in a line whose source may still be in the input.
+    pub fn torn(&self) -> bool {
+        self.tail == Tail::Torn
+    }
+
+    /// Mends a torn last line: cut off when the input still begins with the lines it was written from, else ended.
+    ///
+    /// `pending`: the lines at the head of the input that this directory gets, without stamps, in order. `stamp`: what
+    /// its lines begin with.
+    pub fn mend(&mut self, stamp: Option<StampKind>, pending: &[&[u8]]) {
+        self.tail = Tail::Unended;
+        let Some(current) = &self.current else { return };
+        let Some(whole) = torn::source_is_pending(&self.home.disk, current, self.bytes, stamp, pending)
+        else {
+            return;
+        };
+        // A file that cannot be cut gets a newline instead: the line is then there in part and whole.
+        if self.home.disk.truncate(current, whole).is_ok() {
+            (self.bytes, self.tail) = (whole, Tail::Whole);
+        }
+    }
+
+    /// Takes back the last `count` bytes, the beginning of a line that was not written whole, so that they can stay in
+    /// the input. False when that is impossible; the line is then ended.
+    pub fn take_back(&mut self, count: usize) -> bool {
+        let Some(current) = &self.current else { return false };
+        let count = count as u64;
+        if count > self.bytes || self.home.disk.truncate(current, self.bytes - count).is_err() {
+            return false;
+        }
+        self.bytes -= count;
+        self.tail = Tail::Whole;
+        true
+    }
+
+    /// Whether data that was taken from the input may not reach the disk: it is being written anew.
+    pub fn doubtful(&self) -> bool {
+        self.doubtful
+    }
+
+    /// Goes on with the clean end as far as it goes now, and returns whether it is reached: `current` is on disk and has the
+    /// mark. Where `previous` had to be left for the next start it gets no mark: the original would then overlook `previous`.
+    ///
+    /// `stop`: a processor that runs is ended and `previous` left; else it is awaited, and left only when it fails.
+    ///
+    /// # Errors
+    /// Something is in the way: try again. If we die before the mark, the next start continues the file.
+    pub fn close(&mut self, stop: bool) -> Result<bool, Blocked> {
+        if matches!(self.tail, Tail::InLine | Tail::Unended) && !self.doubtful {
+            // A line that stops here ends here.
+            self.settle()?;
+            self.write(b"\n")?;
+        }
+        if self.finisher.busy() {
+            if stop {
+                self.left = true;
+                self.finisher.stop();
+            } else if self.closing == Closing::No && self.finisher.order(Order::Last).is_ok() {
+                self.closing = Closing::Told;
+            }
+            return Err(Blocked::Finisher);
+        }
+        if !stop || self.doubtful {
+            self.settle()?;
+        }
+        if self.closing < Closing::Ordered {
+            // A file that the finisher has not heard of is `previous` still.
+            self.left |= !matches!(self.rotation, Rotation::None | Rotation::Due);
+            let Some(current) = self.current.clone() else { return Ok(true) };
+            if self.left || self.tail == Tail::Torn {
+                return Ok(true);
+            }
+            let order = Order::Close { file: current, generation: self.generation };
+            if self.finisher.order(order).is_ok() {
+                self.closing = Closing::Ordered;
+            }
+        }
+        if self.closing == Closing::Done { Ok(true) } else { Err(Blocked::Finisher) }
+    }
+}
+
+const _: () = assert!(MODE_SAFE & 0o100 != 0 && MODE_OPEN & 0o100 == 0);

@@ -1,0 +1,116 @@
+//! Old logs on disk: gives a finished file its name, and removes those that are too many.
+
+use super::home::{Home, Name};
+use super::name::{self, Namer};
+use super::retain::Census;
+use crate::disk::{Disk, Kind};
+use crate::label::Label;
+use crate::strerr::{Errno, Error};
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+/// So many names that cannot be removed are remembered; beyond that, retention rests until the next file is finished.
+const UNDELETABLE_MOST: usize = 1024;
+
+/// Names given and names found in vain, for the life of one logger.
+#[derive(Debug, Default)]
+pub(super) struct OldLogs {
+    pub(super) namer: Namer,
+    /// Entries that could not be removed: named once, then neither counted nor tried again.
+    undeletable: BTreeSet<OsString>,
+}
+
+impl OldLogs {
+    /// Looks at what is there. Returns a warning when some of it is dated in the future.
+    pub(super) fn survey<D: Disk>(home: &Home<D>) -> Result<(Self, Option<String>), Error> {
+        let mut logs = OldLogs::default();
+        let now = home.disk.now();
+        let mut future: Option<OsString> = None;
+        logs.each(home, |namer, found, label| {
+            if !namer.found(label, now) {
+                future.get_or_insert_with(|| found.to_owned());
+            }
+        })?;
+        let warning = future.map(|name| {
+            format!("{}/{} is dated in the future; it counts as an old log", home.shown(), name.display())
+        });
+        Ok((logs, warning))
+    }
+
+    /// Calls `each` with every old log that counts.
+    fn each<D: Disk>(
+        &mut self,
+        home: &Home<D>,
+        mut each: impl FnMut(&mut Namer, &OsStr, Label),
+    ) -> Result<(), Error> {
+        let listed = home.disk.list(&home.dir, &mut |found, kind| {
+            if kind == Kind::Regular
+                && !self.undeletable.contains(found)
+                && let Some(label) = name::parse(found.as_bytes())
+            {
+                each(&mut self.namer, found, label);
+            }
+        });
+        listed.map_err(|errno| Error::new(format!("read {}", home.shown()), errno))
+    }
+
+    /// Renames `file` to the old log of this moment, or of just after the newest one. Never replaces anything: where a name
+    /// is taken, the next one is used.
+    ///
+    /// Returns false when there is no such file: somebody removed it. If we die before the rename, the next start does it.
+    pub(super) fn name<D: Disk>(
+        &mut self,
+        home: &Home<D>,
+        file: Name,
+        suffix: &[u8],
+        moment: Label,
+    ) -> Result<bool, Error> {
+        loop {
+            let old = name::compose(self.namer.next(moment), suffix);
+            match home.disk.rename_new(&home.dir, file.os(), &old) {
+                Ok(()) => return Ok(true),
+                Err(Errno::NOENT) => return Ok(false),
+                Err(Errno::EXIST) => (),
+                Err(errno) => {
+                    let doing = format!("rename {}/{} to {}", home.shown(), file.text(), old.display());
+                    return Err(Error::new(doing, errno));
+                }
+            }
+        }
+    }
+
+    /// Removes the old logs that are too many; trouble is told to `say` and never stops anything.
+    ///
+    /// Original: `filesfit` in multilog.c, which overlooks a failed unlink and tries it for ever.
+    pub(super) fn retain<D: Disk>(&mut self, home: &Home<D>, say: &mut dyn FnMut(String)) {
+        loop {
+            let mut census = Census::new(home.config.num, self.namer.horizon(home.disk.now()));
+            if let Err(error) = self.each(home, |_, found, _| census.see(found)) {
+                return say(error.to_string());
+            }
+            let mut settled = 0;
+            for old in census.surplus() {
+                match home.disk.unlink(&home.dir, old) {
+                    Ok(()) => settled += 1,
+                    Err(Errno::NOENT) => (),
+                    Err(errno) => {
+                        let doing = format!("remove {}/{}", home.shown(), old.display());
+                        say(format!("{}; it stays", Error::new(doing, errno)));
+                        // Is it this entry, or would it be every other as well?
+                        let its_own = matches!(errno, Errno::PERM | Errno::ISDIR | Errno::BUSY);
+                        if !its_own || self.undeletable.len() == UNDELETABLE_MOST {
+                            return;
+                        }
+                        self.undeletable.insert(old.to_owned());
+                        settled += 1;
+                    }
+                }
+            }
+            // Another look: a long surplus comes in parts, and what stays makes room for others to go.
+            if settled == 0 {
+                return;
+            }
+        }
+    }
+}

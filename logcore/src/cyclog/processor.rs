@@ -1,0 +1,40 @@
+//! The processor: `sh -c` with `previous` on 0, `processed` on 1, `state` on 4, `newstate` on 5, and nothing else.
+//!
+//! What it makes is believed only when it exits 0 and its files are on disk. Its output goes to new files each time, so that
+//! one left over from a killed logger writes into files without a name. Source: `fullcurrent` in multilog.c.
+
+use super::home::{Home, Name};
+use crate::disk::{Disk, How, MODE_SAFE, ProcessorFiles};
+use crate::strerr::Error;
+use std::ffi::OsStr;
+
+/// Starts `command` on `previous`. What an earlier run left of `processed` and `newstate` is thrown away.
+pub(super) fn start<D: Disk>(home: &Home<D>, command: &OsStr) -> Result<D::Child, Error> {
+    home.unlink(Name::Processed)?;
+    home.unlink(Name::Newstate)?;
+    home.ensure_state()?;
+    let files = ProcessorFiles {
+        previous: home.open(Name::Previous, How::Read)?,
+        processed: home.open(Name::Processed, How::New)?,
+        state: home.open(Name::State, How::Read)?,
+        newstate: home.open(Name::Newstate, How::New)?,
+    };
+    let run = home.disk.run(&home.dir, &home.config.dir, command, files);
+    run.map_err(|errno| Error::new(format!("fork for processor in {}", home.shown()), errno))
+}
+
+/// Puts the output on disk and marks `processed` as complete.
+///
+/// When the mark is on disk, so is the new state: only then may `previous` go. If we die before, the next start runs the
+/// processor again; on an error the caller does.
+pub(super) fn seal<D: Disk>(home: &Home<D>) -> Result<(), Error> {
+    if home.stat(Name::Newstate)?.is_some() {
+        let newstate = home.open(Name::Newstate, How::Read)?;
+        home.sync(&newstate, Name::Newstate)?;
+    }
+    let processed = home.open(Name::Processed, How::Read)?;
+    home.sync(&processed, Name::Processed)?;
+    home.set_mode(&processed, Name::Processed, MODE_SAFE)?;
+    home.sync(&processed, Name::Processed)?;
+    home.sync_dir()
+}

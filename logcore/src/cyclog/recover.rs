@@ -1,0 +1,272 @@
+//! The states a directory can be found in, and the steps that mend each.
+//!
+//! | found | plan |
+//! |---|---|
+//! | `processed` 0744 | `previous` removed, newstate→state, `processed` becomes an old log |
+//! | `processed` 0644, `previous` there | `processed` and `newstate` removed, then `previous` as below |
+//! | `processed` 0644, no `previous` | kept as `.u`: nothing else has its lines |
+//! | `previous` is also an old log by a second link | removed |
+//! | `previous` empty | removed |
+//! | `previous` 0644 | `.u`: it may not be on disk |
+//! | `previous` 0744, no processor | `.s` |
+//! | `previous` 0744, processor | to the processor, in the background |
+//! | `current` absent | made |
+//! | `current` 0744, or empty | continued |
+//! | `current` 0644 with data, written under this boot | continued: what a killed logger wrote is all there |
+//! | `current` 0644 with data, else | `.u`, and a new one: it may not be on disk |
+//!
+//! [`plan`] decides from what was found and touches nothing. Died between two steps, the next start finds another row of the
+//! table and goes on. Source: `restart` in multilog.c; what is different is listed, with reasons, in docs/compat.md.
+
+use super::home::{Home, Name};
+use super::oldlogs::OldLogs;
+use crate::disk::{Disk, How, Kind, Stat};
+use crate::label::Label;
+use crate::strerr::{Errno, Error};
+
+/// What a directory holds when it is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) current: Option<Stat>,
+    pub(super) previous: Option<Stat>,
+    pub(super) processed: Option<Stat>,
+    pub(super) newstate: Option<Stat>,
+    pub(super) state: Option<Stat>,
+    /// `previous` has a second link, and that is an old log of this directory.
+    pub(super) previous_is_named: bool,
+}
+
+/// One change on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Remove(Name),
+    NewstateToState,
+    /// Becomes an old log with the suffix of finished files.
+    Finish(Name),
+    /// Becomes an old log that may be torn or incomplete.
+    Abandon(Name),
+}
+
+/// What becomes of `current`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Current {
+    Make,
+    Continue,
+}
+
+/// What to do with a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) steps: Vec<Step>,
+    pub(super) current: Current,
+    /// `previous` is whole and waits for its processor.
+    pub(super) process: bool,
+}
+
+impl Found {
+    /// Looks, refusing what is not a regular file, and changes nothing.
+    pub(super) fn look<D: Disk>(home: &Home<D>) -> Result<Self, Error> {
+        let regular = |name: Name, doing: &str| {
+            let stat = home.stat(name)?;
+            let refusal = match stat.map(|stat| stat.kind) {
+                None | Some(Kind::Regular) => return Ok(stat),
+                Some(Kind::Directory) => Errno::ISDIR,
+                Some(Kind::Link) => Errno::LOOP,
+                Some(Kind::Other) => Errno::NXIO,
+            };
+            Err(home.error(doing, name, refusal))
+        };
+        let mut found = Found {
+            current: regular(Name::Current, "append to")?,
+            previous: regular(Name::Previous, "open")?,
+            processed: regular(Name::Processed, "open")?,
+            newstate: regular(Name::Newstate, "open")?,
+            state: regular(Name::State, "open")?,
+            previous_is_named: false,
+        };
+        if let Some(previous) = found.previous
+            && previous.links > 1
+        {
+            found.previous_is_named = has_other_name(home, previous)?;
+        }
+        Ok(found)
+    }
+}
+
+/// Whether an old log of this directory is the same file as `previous`.
+fn has_other_name<D: Disk>(home: &Home<D>, previous: Stat) -> Result<bool, Error> {
+    use std::os::unix::ffi::OsStrExt;
+    let mut named = false;
+    let listed = home.disk.list(&home.dir, &mut |name, kind| {
+        if kind == Kind::Regular && !named && super::name::parse(name.as_bytes()).is_some() {
+            named = home.disk.stat(&home.dir, name).is_ok_and(|stat| stat.inode == previous.inode);
+        }
+    });
+    listed.map_err(|errno| Error::new(format!("read {}", home.shown()), errno))?;
+    Ok(named)
+}
+
+/// The steps for what was found. `this_boot`: what is there was last written by us, since the machine was started.
+pub(super) fn plan(found: &Found, this_boot: bool, processor: bool) -> Plan {
+    let mut steps = Vec::new();
+    let mut process = false;
+    let mut previous = found.previous;
+    match found.processed {
+        Some(processed) if processed.safe => {
+            if previous.take().is_some() {
+                steps.push(Step::Remove(Name::Previous));
+            }
+            if found.newstate.is_some() {
+                steps.push(Step::NewstateToState);
+            }
+            steps.push(Step::Finish(Name::Processed));
+        }
+        half => {
+            if let Some(half) = half {
+                let only_copy = previous.is_none() && half.size > 0;
+                let step = if only_copy { Step::Abandon } else { Step::Remove };
+                steps.push(step(Name::Processed));
+            }
+            if found.newstate.is_some() {
+                steps.push(Step::Remove(Name::Newstate));
+            }
+        }
+    }
+    if let Some(previous) = previous {
+        if found.previous_is_named || previous.size == 0 {
+            steps.push(Step::Remove(Name::Previous));
+        } else if !previous.safe {
+            steps.push(Step::Abandon(Name::Previous));
+        } else if processor {
+            process = true;
+        } else {
+            steps.push(Step::Finish(Name::Previous));
+        }
+    }
+    let current = match found.current {
+        None => Current::Make,
+        Some(current) if current.safe || current.size == 0 || this_boot => Current::Continue,
+        Some(_) => {
+            steps.push(Step::Abandon(Name::Current));
+            Current::Make
+        }
+    };
+    Plan { steps, current, process }
+}
+
+/// Carries out one step. On an error, and if we die, the directory is in a state of the table again.
+pub(super) fn carry_out<D: Disk>(
+    step: Step,
+    home: &Home<D>,
+    logs: &mut OldLogs,
+    moment: Label,
+) -> Result<(), Error> {
+    match step {
+        Step::Remove(name) => home.unlink(name),
+        Step::NewstateToState => home.newstate_to_state(),
+        Step::Finish(name) => logs.name(home, name, &home.config.code, moment).map(drop),
+        Step::Abandon(name) => {
+            end_torn_line(home, name);
+            logs.name(home, name, b"u", moment).map(drop)
+        }
+    }
+}
+
+/// Ends the last line of a file that an outage may have torn: NULs that stand for data never written are cut off, a line
+/// without an end gets one. A file that is full keeps its end: there the line goes on in the next file.
+///
+/// What cannot be mended stays as it is: readers expect such ends in a `.u` file.
+fn end_torn_line<D: Disk>(home: &Home<D>, name: Name) {
+    let Ok(file) = home.open(name, How::Append) else { return };
+    let Ok(stat) = home.disk.stat_file(&file) else { return };
+    let end = last_byte_but_nul(&home.disk, &file, stat.size);
+    let (size, last) = end.unwrap_or((0, b'\n'));
+    // NULs behind a newline are a line of their own, or were: they go as well.
+    if size < stat.size && home.disk.truncate(&file, size).is_err() {
+        return;
+    }
+    if last != b'\n' && size < home.config.size {
+        let _ = home.disk.append(&file, b"\n");
+    }
+}
+
+/// Size without the NULs at the end, and the last byte before them.
+fn last_byte_but_nul<D: Disk>(disk: &D, file: &D::File, size: u64) -> Option<(u64, u8)> {
+    let mut buffer = [0; 4096];
+    let mut end = size;
+    while end > 0 {
+        let start = end.saturating_sub(buffer.len() as u64);
+        let len = usize::try_from(end - start).unwrap_or(buffer.len());
+        let read = disk.read_at(file, start, &mut buffer[..len]).ok()?;
+        if let Some(at) = buffer[..read].iter().rposition(|byte| *byte != 0) {
+            return Some((start + at as u64 + 1, buffer[at]));
+        }
+        end = start;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(safe: bool, size: u64) -> Option<Stat> {
+        Some(Stat { kind: Kind::Regular, safe, size, links: 1, inode: 1 })
+    }
+
+    /// `c` current, `p` previous, `r` processed: small 0644, capital 0744, `.` absent, `0` empty; then `n` newstate,
+    /// `=` previous is named.
+    fn found(text: &str) -> Found {
+        let mut found = Found::default();
+        for letter in text.chars() {
+            match letter {
+                'c' | 'C' => found.current = file(letter == 'C', 10),
+                'p' | 'P' => found.previous = file(letter == 'P', 10),
+                'r' | 'R' => found.processed = file(letter == 'R', 10),
+                'e' => found.current = file(false, 0),
+                'o' => found.previous = file(false, 0),
+                'n' => found.newstate = file(false, 0),
+                '=' => found.previous_is_named = true,
+                _ => panic!("no such letter: {letter}"),
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_row_of_the_table() {
+        use Current::{Continue, Make};
+        use Name::{Current as C, Newstate as N, Previous as P, Processed as R};
+        use Step::{Abandon, Finish, NewstateToState, Remove};
+        let check =
+            |text: &str, boot: bool, processor: bool, steps: &[Step], current: Current, process: bool| {
+                let wanted = Plan { steps: steps.to_vec(), current, process };
+                assert_eq!(
+                    plan(&found(text), boot, processor),
+                    wanted,
+                    "{text} this boot {boot} processor {processor}"
+                );
+            };
+        check("", false, true, &[], Make, false); // 1
+        check("C", false, true, &[], Continue, false); // 2
+        check("CP", false, false, &[Finish(P)], Continue, false); // 3
+        check("CP", false, true, &[], Continue, true);
+        check("Cp", true, true, &[Abandon(P)], Continue, false);
+        check("c", true, false, &[], Continue, false); // 5
+        check("c", false, false, &[Abandon(C)], Make, false); // 5b
+        check("e", false, false, &[], Continue, false); // 6
+        check("cp", false, true, &[Abandon(P), Abandon(C)], Make, false); // 7
+        check("cp", true, true, &[Abandon(P)], Continue, false);
+        check("p", true, true, &[Abandon(P)], Make, false);
+        check("eo", true, true, &[Remove(P)], Continue, false);
+        check("cP", false, false, &[Finish(P), Abandon(C)], Make, false); // 8
+        check("cP", true, true, &[], Continue, true); // 9
+        check("cPrn", true, true, &[Remove(R), Remove(N)], Continue, true); // 10
+        check("cprn", true, true, &[Remove(R), Remove(N), Abandon(P)], Continue, false);
+        check("cPRn", true, true, &[Remove(P), NewstateToState, Finish(R)], Continue, false); // 11
+        check("cRn", true, true, &[NewstateToState, Finish(R)], Continue, false); // 12
+        check("cR", true, true, &[Finish(R)], Continue, false); // 13
+        check("cr", true, true, &[Abandon(R)], Continue, false);
+        check("cP=", true, true, &[Remove(P)], Continue, false); // 14
+    }
+}

@@ -1,0 +1,440 @@
+//! A frame: the next lines of a batch, stamped and selected, as the destinations get them.
+//!
+//! Bounded, so that memory is: a batch of very short lines takes several frames. Input that needs neither stamps nor
+//! selection is not copied: the frame is then a piece of the batch itself. The only state between two frames is the stamp's
+//! clock and, inside a line too long for a batch, who wants that line.
+
+use crate::label::Label;
+use crate::select::Selector;
+use crate::split;
+use crate::stamp::Stamper;
+
+/// A frame is closed when its text has so many bytes; one line can go beyond.
+const TEXT_BYTES: usize = 64 * 1024;
+/// Most lines of a frame.
+const LINES: usize = 2048;
+
+/// What to do with a line whose end has not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partial {
+    /// Leave it in the input.
+    Wait,
+    /// It is too long to wait for: decide by its head, and pass on what is there.
+    Stream,
+    /// Nothing more comes: end it.
+    End,
+}
+
+/// One line, or one piece of a long line.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    /// Its end in the text of the frame.
+    text_end: usize,
+    /// Its end in the batch.
+    source_end: usize,
+    /// It goes on a line that an earlier frame began: no stamp, no head.
+    continues: bool,
+}
+
+/// Makes frames of batches.
+pub struct Framer {
+    stamper: Option<Stamper>,
+    selector: Selector,
+    /// Lines are looked at one by one: they are stamped, selected, or shown by an alert.
+    by_line: bool,
+    /// The text, when it is not a piece of the batch.
+    text: Vec<u8>,
+    copied: bool,
+    /// Bytes of the batch in the frame.
+    taken: usize,
+    lines: Vec<Line>,
+    /// For line `l` and group `g`, at `l * groups + g`.
+    wanted: Vec<bool>,
+    /// For each group how many lines it wants.
+    counts: Vec<usize>,
+    /// Inside a line that is streamed: who wants it.
+    inside: Option<Vec<bool>>,
+}
+
+impl Framer {
+    /// `heads`: whether some destination asks for the [heads](Self::heads) of lines.
+    pub fn new(stamper: Option<Stamper>, selector: Selector, heads: bool) -> Self {
+        let by_line = stamper.is_some() || !selector.wants_all() || heads;
+        let counts = vec![0; selector.groups()];
+        Framer {
+            stamper,
+            selector,
+            by_line,
+            text: Vec::new(),
+            copied: false,
+            taken: 0,
+            lines: Vec::new(),
+            wanted: Vec::new(),
+            counts,
+            inside: None,
+        }
+    }
+
+    /// The stamp of lines, if they get one.
+    pub fn stamp(&self) -> Option<crate::stamp::StampKind> {
+        self.stamper.as_ref().map(Stamper::kind)
+    }
+
+    /// Whether the next byte goes on a line that has been begun in the log.
+    pub fn is_inside(&self) -> bool {
+        self.inside.is_some()
+    }
+
+    /// Makes the next frame of `batch` and returns how many of its bytes are in it: 0 when there is no whole line and
+    /// `partial` says to wait.
+    ///
+    /// `now`: when the batch was looked at. `first_seen`: when the first byte of its first line was, if before.
+    pub fn fill(&mut self, batch: &[u8], partial: Partial, first_seen: Option<Label>, now: Label) -> usize {
+        self.lines.clear();
+        self.wanted.clear();
+        self.text.clear();
+        self.counts.fill(0);
+        self.copied = self.stamper.is_some();
+        self.taken = if self.by_line {
+            self.fill_by_line(batch, partial, first_seen, now)
+        } else {
+            self.fill_at_once(batch, partial)
+        };
+        self.taken
+    }
+
+    fn fill_at_once(&mut self, batch: &[u8], partial: Partial) -> usize {
+        let whole = split::whole_bytes(batch);
+        let rest = whole < batch.len();
+        let taken = match partial {
+            Partial::End if rest && whole == 0 => {
+                self.end_copied(batch);
+                batch.len()
+            }
+            // A last line without its end is a frame of its own.
+            Partial::Wait | Partial::End => whole,
+            Partial::Stream => batch.len(),
+        };
+        let text_end = if self.copied { self.text.len() } else { taken };
+        if taken > 0 {
+            let continues = self.inside.is_some();
+            self.lines.push(Line { text_end, source_end: taken, continues });
+            self.counts.fill(1);
+            self.wanted.resize(self.counts.len(), true);
+            let ended = self.copied || batch[..taken].ends_with(b"\n");
+            self.inside = (!ended).then(Vec::new);
+        }
+        taken
+    }
+
+    fn fill_by_line(
+        &mut self,
+        batch: &[u8],
+        partial: Partial,
+        first_seen: Option<Label>,
+        now: Label,
+    ) -> usize {
+        let mut taken = 0;
+        if self.inside.is_some() {
+            let end = memchr::memchr(b'\n', batch).map(|at| at + 1);
+            taken = end.unwrap_or(batch.len());
+            self.go_on(&batch[..taken], end.is_some() || partial == Partial::End);
+            if end.is_none() {
+                return taken;
+            }
+        }
+        if let Some(stamper) = &mut self.stamper {
+            stamper.at(first_seen.unwrap_or(now));
+        }
+        let mut first = first_seen.is_some();
+        let rest = &batch[taken..];
+        let mut lines = split::lines(rest);
+        while self.lines.len() < LINES && self.text.len() < TEXT_BYTES {
+            let Some(line) = lines.next() else { break };
+            self.add(line, taken + lines.offset());
+            if first {
+                first = false;
+                self.set_clock(now);
+            }
+        }
+        let offset = lines.offset();
+        let last = lines.partial();
+        if self.lines.is_empty() && !last.is_empty() && partial != Partial::Wait {
+            if partial == Partial::End && !self.copied {
+                self.text.extend_from_slice(&batch[..taken + offset]);
+                self.copied = true;
+            }
+            self.add(last, batch.len());
+            if partial == Partial::End {
+                self.text.push(b'\n');
+                self.end_last_line();
+            } else {
+                let groups = self.counts.len();
+                self.inside = Some(self.wanted[self.wanted.len() - groups..].to_vec());
+            }
+            self.set_clock(now);
+            return batch.len();
+        }
+        taken + offset
+    }
+
+    fn set_clock(&mut self, now: Label) {
+        if let Some(stamper) = &mut self.stamper {
+            stamper.at(now);
+        }
+    }
+
+    /// A piece of the line that is streamed.
+    fn go_on(&mut self, piece: &[u8], ended: bool) {
+        let wanted = self.inside.take().unwrap_or_default();
+        if self.copied || (ended && !piece.ends_with(b"\n")) {
+            self.copied = true;
+            self.text.extend_from_slice(piece);
+            if ended && !piece.ends_with(b"\n") {
+                self.text.push(b'\n');
+            }
+        }
+        let text_end = if self.copied { self.text.len() } else { piece.len() };
+        self.lines.push(Line { text_end, source_end: piece.len(), continues: true });
+        for (count, wanted) in self.counts.iter_mut().zip(&wanted) {
+            *count += usize::from(*wanted);
+        }
+        self.wanted.extend_from_slice(&wanted);
+        if !ended {
+            self.inside = Some(wanted);
+        }
+    }
+
+    /// A line, or the beginning of one, whose last byte stands before `source_end` in the batch.
+    #[inline]
+    fn add(&mut self, line: &[u8], source_end: usize) {
+        let groups = self.counts.len();
+        let first = self.wanted.len();
+        self.wanted.resize(first + groups, true);
+        let wanted = &mut self.wanted[first..];
+        let (text_end, head) = if let Some(stamper) = &mut self.stamper {
+            let start = self.text.len();
+            self.text.extend_from_slice(stamper.stamp());
+            self.text.extend_from_slice(line);
+            (self.text.len(), split::head(&self.text[start..]))
+        } else if self.copied {
+            self.text.extend_from_slice(line);
+            (self.text.len(), split::head(line))
+        } else {
+            (source_end, split::head(line))
+        };
+        self.selector.select(head, wanted);
+        for (count, wanted) in self.counts.iter_mut().zip(wanted) {
+            *count += usize::from(*wanted);
+        }
+        self.lines.push(Line { text_end, source_end, continues: false });
+    }
+
+    fn end_copied(&mut self, last: &[u8]) {
+        self.copied = true;
+        self.text.extend_from_slice(last);
+        self.text.push(b'\n');
+    }
+
+    fn end_last_line(&mut self) {
+        if let Some(line) = self.lines.last_mut() {
+            line.text_end = self.text.len();
+        }
+    }
+
+    /// The whole text of the frame.
+    fn text<'a>(&'a self, batch: &'a [u8]) -> &'a [u8] {
+        if self.copied { &self.text } else { &batch[..self.taken] }
+    }
+
+    /// The lines with their text.
+    fn pieces<'a>(&'a self, batch: &'a [u8]) -> impl Iterator<Item = (usize, Line, &'a [u8])> {
+        let text = self.text(batch);
+        let mut start = 0;
+        self.lines.iter().enumerate().map(move |(index, line)| {
+            let piece = &text[start..line.text_end];
+            start = line.text_end;
+            (index, *line, piece)
+        })
+    }
+
+    fn wants(&self, line: usize, group: usize) -> bool {
+        self.wanted[line * self.counts.len() + group]
+    }
+
+    /// The text that `group` wants; gathered in `scratch` where it is not in one piece.
+    pub fn wanted<'a>(&'a self, batch: &'a [u8], group: usize, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+        match self.counts[group] {
+            0 => b"",
+            count if count == self.lines.len() => self.text(batch),
+            _ => {
+                scratch.clear();
+                for (index, _, piece) in self.pieces(batch) {
+                    if self.wants(index, group) {
+                        scratch.extend_from_slice(piece);
+                    }
+                }
+                scratch
+            }
+        }
+    }
+
+    /// What alerts and status files see of the lines that `group` wants: no `\n`, 1000 bytes at most.
+    pub fn heads<'a>(&'a self, batch: &'a [u8], group: usize) -> impl Iterator<Item = &'a [u8]> {
+        self.pieces(batch)
+            .filter(move |(index, line, _)| !line.continues && self.wants(*index, group))
+            .map(|(_, _, piece)| split::head(piece))
+    }
+
+    /// The lines that `group` wants, as they are in the batch, unstamped.
+    pub fn sources<'a, 'b>(
+        &'a self,
+        batch: &'b [u8],
+        group: usize,
+    ) -> impl Iterator<Item = &'b [u8]> + use<'a, 'b> {
+        let mut start = 0;
+        let piece = move |(index, line): (usize, &Line)| {
+            let piece = &batch[start..line.source_end];
+            start = line.source_end;
+            (index, piece)
+        };
+        // Without a look at single lines the frame is one piece of many lines.
+        self.lines
+            .iter()
+            .enumerate()
+            .map(piece)
+            .filter(move |(index, _)| self.wants(*index, group))
+            .flat_map(|(_, piece)| piece.split_inclusive(|byte| *byte == b'\n'))
+    }
+
+    /// When `group` got only the first `written` bytes of what it wants: how many bytes of the batch it needs no more, and
+    /// how many bytes behind them it got in vain, being the beginning of a line.
+    pub fn settled(&self, batch: &[u8], group: usize, written: usize) -> (usize, usize) {
+        let (mut source, mut left) = (0, written);
+        for (index, line, piece) in self.pieces(batch) {
+            if self.wants(index, group) {
+                if left < piece.len() {
+                    // Text that stands in the batch as it is can be settled in part.
+                    let part = match (self.by_line, line.continues) {
+                        (_, true) => left,
+                        (false, false) => split::whole_bytes(&piece[..left]),
+                        (true, false) => 0,
+                    };
+                    return (source + part, left - part);
+                }
+                left -= piece.len();
+            }
+            source = line.source_end;
+        }
+        (source, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::Pattern;
+    use crate::select::{Rule, Sign};
+    use crate::stamp::{StampKind, Zone};
+
+    fn framer(stamp: Option<StampKind>, deselect: Option<&str>) -> Framer {
+        let rules: Vec<Rule> = deselect
+            .map(|text| Rule { sign: Sign::Minus, pattern: Pattern::star(text.as_bytes()) })
+            .into_iter()
+            .collect();
+        let groups = if rules.is_empty() { vec![0] } else { vec![0, 1] };
+        Framer::new(
+            stamp.map(|kind| Stamper::new(kind, Zone::Fixed(0))),
+            Selector::new(&rules, &groups),
+            false,
+        )
+    }
+
+    fn now() -> Label {
+        Label::from_unix(7, 0)
+    }
+
+    /// Feeds the batches and returns what each group gets.
+    fn road(framer: &mut Framer, batches: &[(&str, Partial)]) -> Vec<String> {
+        let mut got = vec![String::new(); framer.counts.len()];
+        for (batch, partial) in batches {
+            let mut rest = batch.as_bytes();
+            loop {
+                let taken = framer.fill(rest, *partial, None, now());
+                for (group, got) in got.iter_mut().enumerate() {
+                    let mut scratch = Vec::new();
+                    got.push_str(&String::from_utf8_lossy(framer.wanted(rest, group, &mut scratch)));
+                }
+                rest = &rest[taken..];
+                if taken == 0 || rest.is_empty() {
+                    break;
+                }
+            }
+        }
+        got
+    }
+
+    #[test]
+    fn lines_reach_the_groups_that_want_them() {
+        use Partial::{End, Stream, Wait};
+        let check = |deselect: Option<&str>, batches: &[(&str, Partial)], wanted: &[&str]| {
+            assert_eq!(road(&mut framer(None, deselect), batches), wanted, "{deselect:?} {batches:?}");
+        };
+        check(None, &[("a\nb\nc", Wait)], &["a\nb\n"]);
+        check(None, &[("a\nb\nc", End)], &["a\nb\nc\n"]);
+        check(None, &[("aaa", Stream), ("bb", Stream), ("b\nc\n", Wait)], &["aaabbb\nc\n"]);
+        check(None, &[("aaa", Stream), ("b", End)], &["aaab\n"]);
+        check(Some("b*"), &[("a\nb\nc", Wait)], &["a\nb\n", "a\n"]);
+        check(Some("b*"), &[("a\nb\nc", End)], &["a\nb\nc\n", "a\nc\n"]);
+        check(Some("b*"), &[("bb", Stream), ("b\nc\n", Wait)], &["bbb\nc\n", "c\n"]);
+        check(Some("b*"), &[("bb", Stream), ("b", End)], &["bbb\n", ""]);
+        check(Some("b*"), &[("aa", Stream), ("b\nb\n", Wait)], &["aab\nb\n", "aab\n"]);
+    }
+
+    #[test]
+    fn stamps_go_before_lines_and_not_into_them() {
+        let got = road(
+            &mut framer(Some(StampKind::Accustamp), Some("* b*")),
+            &[("a\nb\n\n", Partial::Wait), ("cc", Partial::Stream), ("c\n", Partial::Wait)],
+        );
+        let all = "7.000000 a\n7.000000 b\n7.000000 \n7.000000 ccc\n";
+        assert_eq!(got, [all, "7.000000 a\n7.000000 \n7.000000 ccc\n"]);
+    }
+
+    #[test]
+    fn a_line_keeps_the_moment_its_first_byte_was_seen() {
+        let mut framer = framer(Some(StampKind::Accustamp), None);
+        let batch = b"a\nb\n";
+        framer.fill(batch, Partial::Wait, Some(Label::from_unix(5, 0)), now());
+        assert_eq!(framer.wanted(batch, 0, &mut Vec::new()), b"5.000000 a\n7.000000 b\n");
+    }
+
+    #[test]
+    fn a_frame_is_bounded() {
+        let batch = "\n".repeat(32 * 1024);
+        let mut framer = framer(Some(StampKind::Tai64n), None);
+        let got = road(&mut framer, &[(&batch, Partial::Wait)]);
+        assert_eq!(got[0].len(), 27 * batch.len());
+        assert!(framer.text.capacity() < 2 * TEXT_BYTES + 1, "{}", framer.text.capacity());
+        assert!(framer.lines.capacity() <= LINES);
+    }
+
+    #[test]
+    fn what_was_written_in_part_is_settled_by_lines() {
+        let check = |stamp, deselect: Option<&str>, written: usize, wanted: (usize, usize)| {
+            let mut framer = framer(stamp, deselect);
+            let batch = b"a\nb\ncc\nd";
+            framer.fill(batch, Partial::Wait, None, now());
+            let group = framer.counts.len() - 1;
+            assert_eq!(framer.settled(batch, group, written), wanted, "{deselect:?} {written}");
+        };
+        check(None, None, 0, (0, 0));
+        check(None, None, 3, (2, 1));
+        check(None, None, 7, (7, 0));
+        // "b" is not wanted: it is settled with what stands before it.
+        check(None, Some("b"), 1, (0, 1));
+        check(None, Some("b"), 2, (4, 0));
+        check(None, Some("b"), 4, (4, 2));
+        check(Some(StampKind::Accustamp), None, 12, (2, 1));
+    }
+}

@@ -1,0 +1,44 @@
+//! The road of a log line, as a library.
+//!
+//! ```text
+//! source.look → split → stamp → select → append (each log directory, alerts, status files) → source.take
+//!                                          └ current full → finisher: sync, processor, name, retain
+//! ```
+//!
+//! The promise: a line that a service wrote is in the log or still in the pipe. Input is looked at, written, and only then
+//! taken, so that a logger can be killed at any instruction. The modules stand in the order of the road; those that decide
+//! (`script` to `select`, `frame`, `cyclog::name`, `cyclog::retain`) read no clock, open no file and print nothing.
+//!
+//! ```
+//! use logcore::script::Script;
+//! use logcore::select::Selector;
+//!
+//! // What `multilog t '-*debug*' ./main` decides about a line.
+//! let script = Script::parse(["t", "-*debug*", "./main"]);
+//! let mut selector = Selector::new(&script.rules, &script.groups());
+//! let mut wanted = [true];
+//! selector.select(b"@400000003b4a39c23294b13c debug: x", &mut wanted);
+//! assert_eq!(wanted, [false]);
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod alert;
+pub mod cyclog;
+pub mod frame;
+pub mod label;
+pub mod pattern;
+pub mod pump;
+pub mod script;
+pub mod select;
+pub mod source;
+pub mod split;
+pub mod stamp;
+pub mod status;
+
+pub mod complaint;
+pub mod disk;
+pub mod signals;
+pub mod strerr;
+
+#[cfg(feature = "model")]
+pub mod naive;

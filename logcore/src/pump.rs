@@ -1,0 +1,671 @@
+//! The road itself: wait, look, split, stamp, select, append, take; signals; pauses.
+//!
+//! Between look and take nothing but the input and the log holds a line, so a kill at any instruction loses none. The batch
+//! is taken only when every destination has it; a destination that cannot take it holds the input back. All waits end with
+//! a signal.
+
+use crate::alert::alert;
+use crate::complaint::{Complaint, Pause};
+use crate::cyclog::{Bell, Blocked, Cyclog, Opened, Writer};
+use crate::disk::Disk;
+use crate::frame::{Framer, Partial};
+use crate::label::Label;
+use crate::script::{Script, Sink};
+use crate::select::Selector;
+use crate::signals::{Request, Signals};
+use crate::source::{BATCH_BYTES, Look, Source};
+use crate::split::HEAD_BYTES;
+use crate::stamp::{Stamper, Zone};
+use crate::status::Status;
+use crate::strerr::{Errno, Error};
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// After TERM everything ends within this time; what is not finished then is left for the next start.
+const STOP_LIMIT: Duration = Duration::from_millis(800);
+
+/// Where warnings go: text without program and level.
+pub type Say<'a> = &'a mut dyn FnMut(String);
+
+/// How the road ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// At the end of the input or by a signal; all that was taken is in the log.
+    Clean,
+    /// The input is broken, or data could not be brought to disk.
+    Failed,
+}
+
+/// A destination that is shown heads of lines.
+enum Shown<D: Disk> {
+    Alert,
+    Status(Status<D>, Complaint),
+}
+
+/// A directory, and how far it is with the frame.
+struct Outlet<D: Disk> {
+    group: usize,
+    cyclog: Cyclog<D>,
+    /// Bytes of the frame that are in the log.
+    written: usize,
+    complaint: Complaint,
+}
+
+/// All of a running multilog.
+pub struct Pump<I, E, D: Disk> {
+    source: Source<I>,
+    alerts: E,
+    signals: Signals,
+    disk: D,
+    framer: Framer,
+    shown: Vec<(usize, Shown<D>)>,
+    outlets: Vec<Outlet<D>>,
+    waiter: Waiter,
+    batch: Vec<u8>,
+    scratch: Vec<u8>,
+    /// A signal asked for the end.
+    stopping: bool,
+    /// A signal asked for new files.
+    rotate: bool,
+}
+
+/// A signal asked for the end while a destination could not take a frame.
+struct Stopped;
+
+impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
+    /// Opens everything a script names: status files first, then all directories, and only when all are open and locked is
+    /// any of them changed.
+    ///
+    /// `input` is taken from, `alerts` is where `e` writes. `say` takes warnings. `boot`: the id of this run of the
+    /// machine, if known.
+    ///
+    /// # Errors
+    /// Something cannot be opened: nothing of the input has been taken.
+    pub fn new(
+        script: Script,
+        input: I,
+        alerts: E,
+        signals: Signals,
+        disk: D,
+        boot: Option<String>,
+        say: Say<'_>,
+    ) -> Result<Self, Error> {
+        let source = Source::new(input)?;
+        let waiter = Waiter::new(&source, &signals)?;
+        let groups = script.groups();
+        let selector = Selector::new(&script.rules, &groups);
+        let group = |rules: usize| groups.iter().position(|group| *group == rules).unwrap_or(0);
+        let mut shown = Vec::new();
+        let mut configs = Vec::new();
+        for destination in script.destinations {
+            let group = group(destination.rules);
+            match destination.sink {
+                Sink::Alert => shown.push((group, Shown::Alert)),
+                Sink::Status(path) => {
+                    let status = Status::open(disk.clone(), &path)?;
+                    shown.push((group, Shown::Status(status, Complaint::default())));
+                }
+                Sink::Cyclog(config) => configs.push((group, config)),
+            }
+        }
+        let opened: Vec<_> = configs
+            .into_iter()
+            .map(|(group, config)| Ok((group, Opened::open(disk.clone(), config)?)))
+            .collect::<Result<_, Error>>()?;
+        let writer = Writer { boot, input: source.identity() };
+        let outlets = opened
+            .into_iter()
+            .map(|(group, opened)| {
+                let cyclog = opened.recover(&writer, waiter.bell(), say)?;
+                Ok(Outlet { group, cyclog, written: 0, complaint: Complaint::default() })
+            })
+            .collect::<Result<_, Error>>()?;
+        let stamper = script.stamp.map(|kind| Stamper::new(kind, Zone::Local));
+        Ok(Pump {
+            source,
+            alerts,
+            signals,
+            disk,
+            framer: Framer::new(stamper, selector, !shown.is_empty()),
+            shown,
+            outlets,
+            waiter,
+            batch: vec![0; BATCH_BYTES],
+            scratch: Vec::new(),
+            stopping: false,
+            rotate: false,
+        })
+    }
+
+    /// Moves lines until the input ends or a signal says so, and closes everything cleanly.
+    pub fn run(mut self, say: Say<'_>) -> End {
+        self.mend_torn();
+        let moved = self.move_lines(say);
+        let closed = self.close(say);
+        if moved == End::Clean { closed } else { moved }
+    }
+
+    /// Decides about torn last lines by what the input begins with, before anything is taken from it.
+    fn mend_torn(&mut self) {
+        if !self.outlets.iter().any(|outlet| outlet.cyclog.torn()) {
+            return;
+        }
+        let len = self.source.look(&mut self.batch).map_or(0, |look| look.len);
+        let batch = &self.batch[..len];
+        let now = self.disk.now();
+        for outlet in self.outlets.iter_mut().filter(|outlet| outlet.cyclog.torn()) {
+            let mut pending = Vec::new();
+            let mut rest = batch;
+            loop {
+                let taken = self.framer.fill(rest, Partial::End, None, now);
+                pending.extend(self.framer.sources(rest, outlet.group));
+                rest = &rest[taken..];
+                if taken == 0 {
+                    break;
+                }
+            }
+            outlet.cyclog.mend(self.framer.stamp(), &pending);
+        }
+    }
+
+    fn move_lines(&mut self, say: Say<'_>) -> End {
+        // What is known of the partial line at the head of the input.
+        let mut waiting: Option<Waiting> = None;
+        let mut hung_up = false;
+        loop {
+            let due = self.tick(say);
+            let again = waiting.as_ref().filter(|_| self.source.peeks()).and_then(|waiting| waiting.patience);
+            let timeout = due.into_iter().chain(again).min();
+            let woken = match self.waiter.wait(&self.source, timeout, again.is_some()) {
+                Ok(woken) => woken,
+                Err(error) => {
+                    say(error.to_string());
+                    return End::Failed;
+                }
+            };
+            if woken.input {
+                hung_up = woken.hung_up;
+            }
+            if woken.signals {
+                self.hear_signals();
+            }
+            if self.stopping {
+                return self.log_held(say);
+            }
+            self.rotate_if_told();
+            if !woken.input && again.is_none() {
+                continue;
+            }
+            let mut batch = std::mem::take(&mut self.batch);
+            let seen = self.look_and_log(&mut batch, &mut waiting, hung_up, say);
+            self.batch = batch;
+            match seen {
+                Ok(false) => (),
+                Ok(true) | Err(Broken::Stopped) => return End::Clean,
+                Err(Broken::Input(errno)) => {
+                    say(Error::new("read input", errno).to_string());
+                    return End::Failed;
+                }
+            }
+        }
+    }
+
+    /// One batch. Returns whether the input is over.
+    fn look_and_log(
+        &mut self,
+        batch: &mut [u8],
+        waiting: &mut Option<Waiting>,
+        hung_up: bool,
+        say: Say<'_>,
+    ) -> Result<bool, Broken> {
+        let Look { len, ended } = match self.source.look(batch) {
+            Ok(look) => look,
+            Err(Errno::AGAIN) => return Ok(false),
+            Err(errno) => return Err(Broken::Input(errno)),
+        };
+        let over = ended || hung_up;
+        let now = self.disk.now();
+        let first_seen = waiting.as_ref().map(|waiting| waiting.since);
+        let lines = &batch[..len];
+        let mut done = self.log(lines, Partial::Wait, first_seen, now, say)?;
+        if done == 0 && len > 0 {
+            let clogged = waiting.as_ref().is_some_and(|waiting| waiting.clogged);
+            let partial = if len == batch.len() || self.framer.is_inside() || clogged {
+                Partial::Stream
+            } else if self.source.hides_more(len) {
+                self.source.hold(lines).map_err(Broken::Input)?;
+                Partial::Wait
+            } else if over {
+                Partial::End
+            } else {
+                Partial::Wait
+            };
+            done = self.log(lines, partial, first_seen, now, say)?;
+        }
+        if len == 0 {
+            return Ok(ended);
+        }
+        if done < len {
+            self.wait_for_more(&batch[..len], done, waiting, now).map_err(Broken::Input)?;
+        } else {
+            *waiting = None;
+        }
+        Ok(false)
+    }
+
+    /// A partial line is left in the input: how long to wait for the rest of it.
+    fn wait_for_more(
+        &mut self,
+        batch: &[u8],
+        done: usize,
+        waiting: &mut Option<Waiting>,
+        now: Label,
+    ) -> Result<(), Errno> {
+        let left = batch.len() - done;
+        match waiting {
+            // Lines were logged, and there may be more: look again before waiting.
+            None => *waiting = Some(Waiting::new(now)),
+            Some(_) if done > 0 => *waiting = Some(Waiting::new(now)),
+            Some(same) if same.len == left => {
+                let patience = same.pause.next();
+                same.patience = Some(patience);
+                // The writer may be unable to write the rest.
+                if patience >= Waiting::CLOGGED && self.source.is_clogged(left) {
+                    if left < HEAD_BYTES {
+                        self.source.hold(batch)?;
+                    } else {
+                        same.clogged = true;
+                    }
+                }
+            }
+            Some(grown) => {
+                grown.pause.reset();
+                (grown.len, grown.patience) = (left, Some(grown.pause.next()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Logs the lines of a batch and takes them from the input. Returns how many bytes that was.
+    fn log(
+        &mut self,
+        batch: &[u8],
+        partial: Partial,
+        first_seen: Option<Label>,
+        now: Label,
+        say: Say<'_>,
+    ) -> Result<usize, Broken> {
+        let mut done = 0;
+        while done < batch.len() {
+            let first_seen = first_seen.filter(|_| done == 0);
+            let frame = &batch[done..];
+            let taken = self.framer.fill(frame, partial, first_seen, now);
+            if taken == 0 {
+                break;
+            }
+            match self.deliver(frame, say) {
+                Ok(()) => done += taken,
+                Err(Stopped) => {
+                    done += self.settle_for_less(frame);
+                    self.source.take(done).map_err(Broken::Input)?;
+                    return Err(Broken::Stopped);
+                }
+            }
+        }
+        self.source.take(done).map_err(Broken::Input)?;
+        Ok(done)
+    }
+
+    /// Brings the frame to every destination, however long that takes.
+    fn deliver(&mut self, frame: &[u8], say: Say<'_>) -> Result<(), Stopped> {
+        for outlet in &mut self.outlets {
+            outlet.written = 0;
+        }
+        self.show(frame, say)?;
+        let mut pause = Pause::new(Duration::from_millis(10), Duration::from_millis(100));
+        loop {
+            let mut blocked = None;
+            for index in 0..self.outlets.len() {
+                match self.append(frame, index, say) {
+                    Ok(()) => (),
+                    Err(Blocked::Finisher) => blocked = blocked.or(Some(false)),
+                    Err(Blocked::Trouble(error)) => {
+                        blocked = Some(true);
+                        self.complain(index, &error, say);
+                    }
+                }
+            }
+            let timeout = match blocked {
+                None => return Ok(()),
+                Some(true) => Some(pause.next()),
+                Some(false) => None,
+            };
+            self.pause(timeout, say)?;
+        }
+    }
+
+    /// Brings the rest of the frame to one directory.
+    fn append(&mut self, frame: &[u8], index: usize, say: Say<'_>) -> Result<(), Blocked> {
+        let outlet = &mut self.outlets[index];
+        let text = self.framer.wanted(frame, outlet.group, &mut self.scratch);
+        while outlet.written < text.len() {
+            outlet.written += outlet.cyclog.append(&text[outlet.written..])?;
+        }
+        outlet.cyclog.sync_now()?;
+        if let Some(lasted) = outlet.complaint.settled(self.disk.uptime()) {
+            let shown = outlet.cyclog.shown();
+            say(format!(
+                "{shown}: writing again after {}.{} s, nothing was lost",
+                lasted.as_secs(),
+                lasted.subsec_millis() / 100
+            ));
+        }
+        Ok(())
+    }
+
+    fn complain(&mut self, index: usize, error: &Error, say: Say<'_>) {
+        let message = error.pausing();
+        if self.outlets[index].complaint.is_news(&message, self.disk.uptime()) {
+            say(message);
+        }
+    }
+
+    /// Waits, not for input: for a signal, the finishers, or the time.
+    fn pause(&mut self, timeout: Option<Duration>, say: Say<'_>) -> Result<(), Stopped> {
+        let due = self.tick(say);
+        let timeout = due.into_iter().chain(timeout).min();
+        self.waiter.pause(&self.signals, timeout);
+        self.hear_signals();
+        for outlet in &mut self.outlets {
+            outlet.cyclog.listen(say);
+        }
+        if self.stopping { Err(Stopped) } else { Ok(()) }
+    }
+
+    /// Alerts and status files. A status file that cannot be written is not waited for: its next line is another chance.
+    fn show(&mut self, frame: &[u8], say: Say<'_>) -> Result<(), Stopped> {
+        for (group, shown) in &mut self.shown {
+            match shown {
+                Shown::Alert => {
+                    let for_terminal = rustix::termios::isatty(&self.alerts);
+                    for head in self.framer.heads(frame, *group) {
+                        let alert = alert(head, for_terminal);
+                        // A pipe that is full is waited for here, where a signal ends the wait.
+                        while !takes_a_write(&self.alerts, &self.signals) {
+                            while let Some(request) = self.signals.request() {
+                                self.stopping |= request == Request::Stop;
+                                self.rotate |= request == Request::Rotate;
+                            }
+                            if self.stopping {
+                                return Err(Stopped);
+                            }
+                        }
+                        // Nobody is left to be told when it fails.
+                        let _ = rustix::io::write(&self.alerts, &alert);
+                    }
+                }
+                Shown::Status(status, complaint) => {
+                    let Some(head) = self.framer.heads(frame, *group).last() else { continue };
+                    let uptime = self.disk.uptime();
+                    match status.show(head) {
+                        Ok(()) => drop(complaint.settled(uptime)),
+                        Err(error) => {
+                            let message = error.to_string();
+                            if complaint.is_news(&message, uptime) {
+                                say(message);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A signal came before every directory had the frame. Returns how many of its bytes all of them have, to be taken; what a
+    /// directory got of a line that stays in the input is taken back.
+    fn settle_for_less(&mut self, frame: &[u8]) -> usize {
+        let mut all = frame.len();
+        for outlet in &mut self.outlets {
+            let (source, vain) = self.framer.settled(frame, outlet.group, outlet.written);
+            if vain > 0 {
+                outlet.cyclog.take_back(vain);
+            }
+            all = all.min(source);
+        }
+        all
+    }
+
+    /// What could not be left in the input is logged before we stop, its last line ended.
+    fn log_held(&mut self, say: Say<'_>) -> End {
+        let held = self.source.held().to_vec();
+        if held.is_empty() {
+            return End::Clean;
+        }
+        self.stopping = false;
+        let logged = self.log(&held, Partial::End, None, self.disk.now(), say);
+        self.stopping = true;
+        match logged {
+            Ok(_) => End::Clean,
+            Err(_) => End::Failed,
+        }
+    }
+
+    fn hear_signals(&mut self) {
+        while let Some(request) = self.signals.request() {
+            match request {
+                Request::Stop => self.stopping = true,
+                Request::Rotate => self.rotate = true,
+            }
+        }
+    }
+
+    fn rotate_if_told(&mut self) {
+        if std::mem::take(&mut self.rotate) {
+            for outlet in &mut self.outlets {
+                outlet.cyclog.rotate();
+            }
+        }
+    }
+
+    /// What is due by the clock, and what finishers have to say. Returns when to come back.
+    fn tick(&mut self, say: Say<'_>) -> Option<Duration> {
+        let mut due = None;
+        for outlet in &mut self.outlets {
+            outlet.cyclog.listen(say);
+            due = due.into_iter().chain(outlet.cyclog.tick()).min();
+        }
+        due
+    }
+
+    /// The clean end of every directory.
+    fn close(&mut self, say: Say<'_>) -> End {
+        let mut pause = Pause::new(Duration::from_millis(10), Duration::from_millis(100));
+        let mut deadline: Option<Duration> = None;
+        loop {
+            let uptime = self.disk.uptime();
+            if self.stopping && deadline.is_none() {
+                deadline = Some(uptime + STOP_LIMIT);
+            }
+            let mut trouble = false;
+            let mut open = false;
+            for index in 0..self.outlets.len() {
+                let outlet = &mut self.outlets[index];
+                outlet.cyclog.listen(say);
+                match outlet.cyclog.close(self.stopping) {
+                    Ok(closed) => open |= !closed,
+                    Err(Blocked::Finisher) => open = true,
+                    Err(Blocked::Trouble(error)) => {
+                        (open, trouble) = (true, true);
+                        self.complain(index, &error, say);
+                    }
+                }
+            }
+            let doubtful = self.outlets.iter().any(|outlet| outlet.cyclog.doubtful());
+            if !open {
+                break if doubtful { End::Failed } else { End::Clean };
+            }
+            if deadline.is_some_and(|deadline| uptime >= deadline) {
+                break if doubtful { End::Failed } else { End::Clean };
+            }
+            let limit = deadline.map(|deadline| deadline - uptime);
+            let again = trouble.then(|| pause.next());
+            let timeout = limit.into_iter().chain(again).min();
+            // Stopping is what we are doing.
+            let _ = self.pause(timeout, say);
+        }
+    }
+}
+
+/// Why a batch was not logged to its end.
+enum Broken {
+    /// A signal asked for the end.
+    Stopped,
+    Input(Errno),
+}
+
+/// A partial line at the head of the input.
+struct Waiting {
+    /// Its length at a look that found nothing else.
+    len: usize,
+    /// When its first byte was seen.
+    since: Label,
+    pause: Pause,
+    /// How long to wait for more, now that a look has found nothing else.
+    patience: Option<Duration>,
+    /// The writer is held up by it: pass on what is there.
+    clogged: bool,
+}
+
+impl Waiting {
+    /// After a pause of this length it is asked whether the writer is held up.
+    const CLOGGED: Duration = Duration::from_millis(16);
+
+    fn new(since: Label) -> Self {
+        // A writer that fills the pipe in the middle of one write sleeps without an edge for us when the pipe was not empty
+        // (pipe_write wakes readers only `if (was_empty)`): so an edge alone is not enough, there must be a time.
+        let pause = Pause::new(Duration::from_millis(1), Duration::from_secs(1));
+        Waiting { len: 0, since, pause, patience: None, clogged: false }
+    }
+}
+
+/// What a wait ended with.
+struct Woken {
+    input: bool,
+    /// The last writer is gone.
+    hung_up: bool,
+    signals: bool,
+}
+
+const INPUT: u64 = 0;
+const SIGNALS: u64 = 1;
+const BELL: u64 = 2;
+
+/// Everything that is waited for.
+struct Waiter {
+    epoll: OwnedFd,
+    /// Rung by finishers.
+    bell: Arc<OwnedFd>,
+    /// The input cannot be waited for: a file is always ready.
+    always: bool,
+    /// The input is waited for by edges: a partial line would end every wait otherwise.
+    by_edge: bool,
+}
+
+impl Waiter {
+    fn new<I: AsFd>(source: &Source<I>, signals: &Signals) -> Result<Self, Error> {
+        let failed = |errno| Error::new("wait for input", errno);
+        let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(failed)?;
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(failed)?;
+        let always = match epoll::add(&epoll, source.descriptor(), EventData::new_u64(INPUT), interest(false))
+        {
+            Ok(()) => false,
+            Err(Errno::PERM) => true,
+            Err(errno) => return Err(failed(errno)),
+        };
+        epoll::add(&epoll, signals, EventData::new_u64(SIGNALS), EventFlags::IN).map_err(failed)?;
+        epoll::add(&epoll, &bell, EventData::new_u64(BELL), EventFlags::IN).map_err(failed)?;
+        Ok(Waiter { epoll, bell: Arc::new(bell), always, by_edge: false })
+    }
+
+    fn bell(&self) -> Bell {
+        let bell = Arc::clone(&self.bell);
+        Arc::new(move || {
+            // A bell that rings already is full; that is as loud as it gets.
+            let _ = rustix::io::write(&*bell, &1u64.to_ne_bytes());
+        })
+    }
+
+    /// Waits for input, a signal, or a finisher. `by_edge`: what is in the input has been seen; wait for more.
+    fn wait<I: AsFd>(
+        &mut self,
+        source: &Source<I>,
+        timeout: Option<Duration>,
+        by_edge: bool,
+    ) -> Result<Woken, Error> {
+        let failed = |errno| Error::new("wait for input", errno);
+        if by_edge != self.by_edge && !self.always {
+            let data = EventData::new_u64(INPUT);
+            epoll::modify(&self.epoll, source.descriptor(), data, interest(by_edge)).map_err(failed)?;
+            self.by_edge = by_edge;
+        }
+        let timeout = if self.always { Some(Duration::ZERO) } else { timeout };
+        let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(BELL) }; 3];
+        let count = match epoll::wait(&self.epoll, &mut events, timeout.map(timespec).as_ref()) {
+            Ok(count) => count,
+            Err(Errno::INTR) => 0,
+            Err(errno) => return Err(failed(errno)),
+        };
+        let mut woken = Woken { input: self.always, hung_up: false, signals: false };
+        for event in &events[..count] {
+            let (data, flags) = (event.data, event.flags);
+            match data.u64() {
+                INPUT => {
+                    woken.input = true;
+                    woken.hung_up = flags.intersects(EventFlags::HUP | EventFlags::RDHUP | EventFlags::ERR);
+                }
+                SIGNALS => woken.signals = true,
+                _ => self.silence(),
+            }
+        }
+        Ok(woken)
+    }
+
+    /// Waits for a signal, a finisher, or the time.
+    fn pause(&self, signals: &Signals, timeout: Option<Duration>) {
+        let mut polled = [PollFd::new(signals, PollFlags::IN), PollFd::new(&*self.bell, PollFlags::IN)];
+        // Interrupted or not, the caller looks at everything again.
+        let _ = poll(&mut polled, timeout.map(timespec).as_ref());
+        if !polled[1].revents().is_empty() {
+            self.silence();
+        }
+    }
+
+    fn silence(&self) {
+        let _ = rustix::io::read(&*self.bell, &mut [0u8; 8]);
+    }
+}
+
+/// Waits until `target` takes a write without waiting, or is beyond writing, or a signal comes. False for a signal alone.
+fn takes_a_write(target: &impl AsFd, signals: &Signals) -> bool {
+    let mut polled = [PollFd::new(target, PollFlags::OUT), PollFd::new(signals, PollFlags::IN)];
+    match poll(&mut polled, None) {
+        Ok(_) => !polled[0].revents().is_empty(),
+        Err(_) => false,
+    }
+}
+
+fn interest(by_edge: bool) -> EventFlags {
+    let events = EventFlags::IN | EventFlags::RDHUP;
+    if by_edge { events | EventFlags::ET } else { events }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(duration.subsec_nanos()),
+    }
+}

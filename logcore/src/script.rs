@@ -1,0 +1,383 @@
+//! Turns multilog's arguments into a [`Script`]: the stamp, the rules, and each destination with what is in force for it.
+//!
+//! Nothing is opened. What is not understood is left out and warned about, once, by name: a logger that refuses to start
+//! loses logs. Source of the actions: multilog.c of daemontools 0.76 and of its fork 0.82, daemontools-encore's multilog.8,
+//! and our own `R`, `U`, `sunlimited`, size suffixes and `y`.
+
+use crate::cyclog::{Config, Sync};
+use crate::pattern::Pattern;
+use crate::select::{Rule, Sign};
+use crate::stamp::StampKind;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Least size of a log file, bytes.
+pub const SIZE_LEAST: u64 = 4096;
+/// Greatest size of a log file unless `U` lifts it, bytes: 100 MiB, as in the fork.
+pub const SIZE_MOST: u64 = 104_857_600;
+/// Size of a log file when no `s` is given, bytes.
+pub const SIZE_DEFAULT: u64 = 99_999;
+/// Least number of log files, `current` among them.
+pub const NUM_LEAST: usize = 2;
+/// Number of log files when no `n` is given.
+pub const NUM_DEFAULT: usize = 10;
+/// How old un-synced data may get when no `y` is given.
+pub const SYNC_DEFAULT: Sync = Sync::Within(Duration::from_secs(5));
+
+/// What multilog's arguments say.
+#[derive(Debug, Default)]
+pub struct Script {
+    /// The stamp of every line, if any.
+    pub stamp: Option<StampKind>,
+    /// `+` and `-`, in order.
+    pub rules: Vec<Rule>,
+    /// Where selected lines go, in order.
+    pub destinations: Vec<Destination>,
+    /// What was left out or changed, for the user to read.
+    pub warnings: Vec<String>,
+}
+
+/// A place that takes selected lines.
+#[derive(Debug)]
+pub struct Destination {
+    /// How many of the script's rules stand before it: these decide what it gets.
+    pub rules: usize,
+    /// What it is.
+    pub sink: Sink,
+}
+
+/// The kinds of places.
+#[derive(Debug)]
+pub enum Sink {
+    /// `e`: standard error, 200 bytes of a line.
+    Alert,
+    /// `=file`: the last selected line, as 1001 bytes.
+    Status(PathBuf),
+    /// A log directory.
+    Cyclog(Config),
+}
+
+impl Script {
+    /// Parses the arguments, one action each, left to right. Never fails: see [`Script::warnings`].
+    ///
+    /// ```
+    /// use logcore::script::Script;
+    /// let script = Script::parse(["t", "-*debug*", "s1M", "./main"]);
+    /// assert_eq!((script.rules.len(), script.destinations.len()), (1, 1));
+    /// assert!(script.warnings.is_empty());
+    /// ```
+    pub fn parse<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        let mut parser = Parser::new();
+        for (index, argument) in arguments.into_iter().enumerate() {
+            parser.action(index, &argument.into());
+        }
+        parser.script
+    }
+
+    /// For each group of destinations with the same rules before it, ascending, how many these are.
+    pub fn groups(&self) -> Vec<usize> {
+        let mut groups: Vec<usize> = self.destinations.iter().map(|destination| destination.rules).collect();
+        groups.dedup();
+        groups
+    }
+}
+
+/// The language of the patterns that follow.
+enum Language {
+    Star,
+    Glob,
+    Regex,
+}
+
+/// The script so far, and what is in force for the actions to come.
+struct Parser {
+    script: Script,
+    language: Language,
+    ceiling: u64,
+    config: Config,
+}
+
+impl Parser {
+    fn new() -> Self {
+        Parser {
+            script: Script::default(),
+            language: Language::Star,
+            ceiling: SIZE_MOST,
+            config: Config {
+                dir: PathBuf::new(),
+                size: SIZE_DEFAULT,
+                num: NUM_DEFAULT,
+                processor: None,
+                code: b"s".to_vec(),
+                sync: SYNC_DEFAULT,
+            },
+        }
+    }
+
+    fn action(&mut self, index: usize, argument: &OsStr) {
+        let bytes = argument.as_bytes();
+        let Some((&letter, rest)) = bytes.split_first() else {
+            return self.warn(argument, "an empty action is ignored");
+        };
+        let stamp = match letter {
+            b't' => Some(StampKind::Tai64n),
+            b'd' => Some(StampKind::Local),
+            b'm' => Some(StampKind::LocalMillis),
+            b'T' => Some(StampKind::Accustamp),
+            _ => None,
+        };
+        match letter {
+            b't' | b'd' | b'm' | b'T' if index == 0 => {
+                self.script.stamp = stamp;
+                self.alone(argument, rest);
+            }
+            b't' | b'd' | b'm' | b'T' => {
+                self.warn(argument, "a stamp counts as the first action only; ignored")
+            }
+            b'+' => self.rule(Sign::Plus, rest),
+            b'-' => self.rule(Sign::Minus, rest),
+            b'F' | b'S' | b'R' => {
+                self.language = match letter {
+                    b'F' => Language::Glob,
+                    b'R' => Language::Regex,
+                    _ => Language::Star,
+                };
+                self.alone(argument, rest);
+            }
+            b'e' => {
+                self.destination(Sink::Alert);
+                self.alone(argument, rest);
+            }
+            b'=' => self.destination(Sink::Status(path(rest))),
+            b'.' | b'/' => {
+                let config = Config { dir: path(bytes), ..self.config.clone() };
+                self.destination(Sink::Cyclog(config));
+            }
+            b's' => self.size(argument, rest),
+            b'n' => self.num(argument, rest),
+            b'U' => {
+                self.ceiling = u64::MAX;
+                self.alone(argument, rest);
+            }
+            b'y' => self.sync(argument, rest),
+            b'!' => {
+                let command = OsString::from_vec(rest.to_vec());
+                self.config.processor = (!command.is_empty()).then_some(command);
+            }
+            b'w' => match rest {
+                [] => self.warn(argument, "the suffix of finished files is missing; they stay .s"),
+                code if code.contains(&b'/') => {
+                    self.warn(argument, "a suffix of finished files has no /; they stay .s")
+                }
+                code => self.config.code = code.to_vec(),
+            },
+            _ => self.warn(argument, "unknown action ignored"),
+        }
+    }
+
+    fn destination(&mut self, sink: Sink) {
+        self.script.destinations.push(Destination { rules: self.script.rules.len(), sink });
+    }
+
+    fn rule(&mut self, sign: Sign, text: &[u8]) {
+        let pattern = match self.language {
+            Language::Star => Pattern::star(text),
+            Language::Glob => Pattern::glob(text),
+            Language::Regex => match Pattern::regex(text) {
+                Ok(pattern) => pattern,
+                Err(error) => return self.script.warnings.push(format!("{error}; ignored")),
+            },
+        };
+        self.script.rules.push(Rule { sign, pattern });
+    }
+
+    fn size(&mut self, argument: &OsStr, text: &[u8]) {
+        if text == b"unlimited" {
+            self.config.size = u64::MAX;
+            return;
+        }
+        let (number, mut rest) = digits(text);
+        let unit = match rest.first() {
+            Some(b'k' | b'K') => 1 << 10,
+            Some(b'm' | b'M') => 1 << 20,
+            Some(b'g' | b'G') => 1 << 30,
+            _ => 1,
+        };
+        if unit > 1 {
+            rest = &rest[1..];
+        }
+        let wished = number.saturating_mul(unit);
+        self.config.size = wished.clamp(SIZE_LEAST, self.ceiling);
+        if wished < SIZE_LEAST {
+            self.warn(argument, "a log file has at least 4096 bytes; using 4096");
+        } else if wished > self.ceiling {
+            self.warn(
+                argument,
+                "a log file has at most 104857600 bytes (U before it lifts that); using 104857600",
+            );
+        }
+        self.alone(argument, rest);
+    }
+
+    fn num(&mut self, argument: &OsStr, text: &[u8]) {
+        let (number, rest) = digits(text);
+        self.config.num = usize::try_from(number).unwrap_or(usize::MAX).max(NUM_LEAST);
+        if number < NUM_LEAST as u64 {
+            self.warn(argument, "there are at least 2 log files; using 2");
+        }
+        self.alone(argument, rest);
+    }
+
+    fn sync(&mut self, argument: &OsStr, text: &[u8]) {
+        if text == b"off" {
+            self.config.sync = Sync::AtRotation;
+            return;
+        }
+        let (number, rest) = digits(text);
+        if rest.len() == text.len() {
+            return self.warn(argument, "y takes a time such as 5s, 0 or off; ignored");
+        }
+        let (unit, rest) = match rest.split_first() {
+            Some((b's', rest)) => (1, rest),
+            Some((b'm', rest)) => (60, rest),
+            Some((b'h', rest)) => (3600, rest),
+            Some((b'd', rest)) => (86400, rest),
+            _ => (1, rest),
+        };
+        // A century is as good as never, and every clock can add it.
+        let seconds = number.saturating_mul(unit).min(100 * 366 * 86400);
+        self.config.sync = match seconds {
+            0 => Sync::EachBatch,
+            seconds => Sync::Within(Duration::from_secs(seconds)),
+        };
+        self.alone(argument, rest);
+    }
+
+    /// Warns when something stands behind an action that takes nothing more.
+    fn alone(&mut self, argument: &OsStr, rest: &[u8]) {
+        if !rest.is_empty() {
+            self.warn(argument, &format!("{} behind it is ignored", rest.escape_ascii()));
+        }
+    }
+
+    fn warn(&mut self, argument: &OsStr, what: &str) {
+        self.script.warnings.push(format!("action {}: {what}", argument.as_bytes().escape_ascii()));
+    }
+}
+
+fn path(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsString::from_vec(bytes.to_vec()))
+}
+
+/// The decimal number at the start of `text`, saturating, and what stands behind it; no digits are 0.
+#[doc(alias = "scan_ulong")]
+fn digits(text: &[u8]) -> (u64, &[u8]) {
+    let len = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let number = text[..len]
+        .iter()
+        .fold(0u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
+    (number, &text[len..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(script: &[&str]) -> (Config, Vec<String>) {
+        let arguments = script.iter().chain(&["./main"]);
+        let mut script = Script::parse(arguments.copied());
+        match script.destinations.pop().map(|destination| destination.sink) {
+            Some(Sink::Cyclog(config)) => (config, script.warnings),
+            other => panic!("no directory but {other:?}"),
+        }
+    }
+
+    #[test]
+    fn sizes_are_clamped_and_said() {
+        let check = |actions: &[&str], size: u64, warnings: usize| {
+            let (config, said) = config(actions);
+            assert_eq!((config.size, said.len()), (size, warnings), "{actions:?}: {said:?}");
+        };
+        check(&[], 99_999, 0);
+        check(&["s16777215"], 16_777_215, 0);
+        check(&["s4096"], 4096, 0);
+        check(&["s4095"], 4096, 1);
+        check(&["s"], 4096, 1);
+        check(&["s104857600"], 104_857_600, 0);
+        check(&["s104857601"], 104_857_600, 1);
+        check(&["s100M"], 104_857_600, 0);
+        check(&["s10k"], 10_240, 0);
+        check(&["s1G"], 104_857_600, 1);
+        check(&["U", "s1G"], 1 << 30, 0);
+        check(&["s1G", "U"], 104_857_600, 1);
+        check(&["sunlimited"], u64::MAX, 0);
+        check(&["s99999999999999999999"], 104_857_600, 1);
+        check(&["s10kb"], 10_240, 1);
+        check(&["s8192x"], 8192, 1);
+    }
+
+    #[test]
+    fn numbers_suffixes_and_syncs() {
+        let check = |actions: &[&str], wanted: &str, warnings: usize| {
+            let (config, said) = config(actions);
+            let shown = format!("{} {} {:?}", config.num, config.code.escape_ascii(), config.sync);
+            assert_eq!((&*shown, said.len()), (wanted, warnings), "{actions:?}: {said:?}");
+        };
+        check(&[], "10 s Within(5s)", 0);
+        check(&["n1"], "2 s Within(5s)", 1);
+        check(&["nfoo"], "2 s Within(5s)", 2);
+        check(&["n99999999999999999999"], &format!("{} s Within(5s)", usize::MAX), 0);
+        check(&["wgz"], "10 gz Within(5s)", 0);
+        check(&["w"], "10 s Within(5s)", 1);
+        check(&["wa/b"], "10 s Within(5s)", 1);
+        check(&["y0"], "10 s EachBatch", 0);
+        check(&["yoff"], "10 s AtRotation", 0);
+        check(&["y2m"], "10 s Within(120s)", 0);
+        check(&["ynever"], "10 s Within(5s)", 1);
+        check(&["y3sx"], "10 s Within(3s)", 1);
+    }
+
+    #[test]
+    fn settings_hold_for_later_directories_only() {
+        let script = Script::parse(["./a", "s5000", "!gzip", "-x", "./b", "!", "+y", "e", "=s"]);
+        let seen: Vec<String> = script
+            .destinations
+            .iter()
+            .map(|destination| match &destination.sink {
+                Sink::Cyclog(config) => format!(
+                    "{} {} {:?} {}",
+                    config.dir.display(),
+                    config.size,
+                    config.processor,
+                    destination.rules
+                ),
+                other => format!("{other:?} {}", destination.rules),
+            })
+            .collect();
+        assert_eq!(seen, ["./a 99999 None 0", "./b 5000 Some(\"gzip\") 1", "Alert 2", "Status(\"s\") 2"]);
+        assert_eq!(script.groups(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn only_the_first_action_is_a_stamp() {
+        let check = |actions: &[&str], stamp: Option<StampKind>, warnings: usize| {
+            let script = Script::parse(actions.iter().copied());
+            assert_eq!((script.stamp, script.warnings.len()), (stamp, warnings), "{actions:?}");
+        };
+        check(&["t"], Some(StampKind::Tai64n), 0);
+        check(&["timestamps"], Some(StampKind::Tai64n), 1);
+        check(&["d"], Some(StampKind::Local), 0);
+        check(&["m"], Some(StampKind::LocalMillis), 0);
+        check(&["T"], Some(StampKind::Accustamp), 0);
+        check(&["s5000", "t"], None, 1);
+        check(&["quux", ""], None, 2);
+    }
+
+    #[test]
+    fn a_bad_regular_expression_is_left_out() {
+        let script = Script::parse(["R", "-a(", "+b", "S", "-a("]);
+        assert_eq!((script.rules.len(), script.warnings.len()), (2, 1), "{:?}", script.warnings);
+    }
+}

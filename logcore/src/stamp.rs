@@ -1,0 +1,305 @@
+//! The bytes before a line: `t` `d` `m` `T`.
+//!
+//! Moments strictly increase, so labels are unique and sort in the order of the lines, within one log and after a merge. One
+//! clock reading serves a whole batch: the lines in it follow each other by a nanosecond. The text of a second is made
+//! once, the nanoseconds are written into it for each line. No clock is read here: time comes in as a [`Label`].
+
+use crate::label::{LABEL_BYTES, Label, put_hex};
+use chrono::{DateTime, FixedOffset, Local, NaiveDate, Offset, TimeZone};
+use std::fmt::Write;
+
+/// Which stamp a line gets. It belongs to the line: patterns see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StampKind {
+    /// `t`: `@4000000066a754823060f743 ` (daemontools 0.76).
+    Tai64n,
+    /// `d`: `2024-07-29 10:36:08.811661123 `, local time (fork 0.82).
+    Local,
+    /// `m`: `2024-07-29 10:36:08.811 `, local time, milliseconds cut off (fork 0.82).
+    LocalMillis,
+    /// `T`: `1722242168.811661 `, Unix seconds and microseconds (daemontools-encore).
+    Accustamp,
+}
+
+/// Bytes of the longest stamp: `d` in a year of four digits. Odd clocks can make a longer one.
+pub const STAMP_BYTES: usize = 30;
+
+impl StampKind {
+    /// The line without its stamp, or `None` when it does not begin with one of this kind.
+    ///
+    /// Goes by form, as a reader must: digits where digits stand.
+    pub fn strip(self, line: &[u8]) -> Option<&[u8]> {
+        let form: &[u8] = match self {
+            StampKind::Tai64n => b"@xxxxxxxxxxxxxxxxxxxxxxxx ",
+            StampKind::Local => b"9999-99-99 99:99:99.999999999 ",
+            StampKind::LocalMillis => b"9999-99-99 99:99:99.999 ",
+            StampKind::Accustamp => return strip_accustamp(line),
+        };
+        let stamp = line.get(..form.len())?;
+        has_form(stamp, form).then(|| &line[form.len()..])
+    }
+
+    /// Whether `tail` is the beginning of a stamp of this kind and nothing more.
+    pub fn begins(self, tail: &[u8]) -> bool {
+        let form: &[u8] = match self {
+            StampKind::Tai64n => b"@xxxxxxxxxxxxxxxxxxxxxxxx ",
+            StampKind::Local => b"9999-99-99 99:99:99.999999999 ",
+            StampKind::LocalMillis => b"9999-99-99 99:99:99.999 ",
+            StampKind::Accustamp => return tail.iter().all(|b| b.is_ascii_digit() || *b == b'.'),
+        };
+        tail.len() < form.len() && has_form(tail, &form[..tail.len()])
+    }
+}
+
+fn has_form(text: &[u8], form: &[u8]) -> bool {
+    text.iter().zip(form).all(|(byte, form)| match form {
+        b'x' => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        b'9' => byte.is_ascii_digit(),
+        literal => byte == literal,
+    })
+}
+
+fn strip_accustamp(line: &[u8]) -> Option<&[u8]> {
+    let seconds = line.iter().take_while(|b| b.is_ascii_digit()).count();
+    let rest = &line[seconds..];
+    (seconds > 0 && rest.len() >= 8 && has_form(&rest[..8], b".999999 ")).then(|| &rest[8..])
+}
+
+/// Where the offset of local time comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Zone {
+    /// `TZ`, else /etc/localtime, asked for once in each second that is stamped.
+    Local,
+    /// Seconds east of UTC: for tests and benches.
+    Fixed(i32),
+}
+
+/// Writes stamps, each later than the one before.
+#[derive(Debug)]
+pub struct Stamper {
+    kind: StampKind,
+    zone: Zone,
+    /// The moment of the last stamp; the next one is later, unless the clock stepped back by more than a second.
+    last: Option<Label>,
+    /// The moment of the next line.
+    next: Label,
+    /// The stamp of `text_second`, its fraction still to be filled in.
+    text: Vec<u8>,
+    text_second: Option<i64>,
+    /// Where the fraction begins in `text`.
+    fraction: usize,
+}
+
+impl Stamper {
+    /// No stamp has been written yet.
+    pub fn new(kind: StampKind, zone: Zone) -> Self {
+        let text = Vec::with_capacity(64);
+        Stamper { kind, zone, last: None, next: Label::from_unix(0, 0), text, text_second: None, fraction: 0 }
+    }
+
+    /// The kind of stamp it writes.
+    pub fn kind(&self) -> StampKind {
+        self.kind
+    }
+
+    /// Sets the moment of the next line: `now`, or one nanosecond after the last stamp when that is later.
+    ///
+    /// A clock that stepped back by more than a second is followed; stamps then go back with it.
+    pub fn at(&mut self, now: Label) {
+        self.next = match self.last {
+            Some(last) if now <= last && last <= now.plus_seconds(1) => last.after(),
+            _ => now,
+        };
+    }
+
+    /// The stamp of the next line, its space included; the line after it is one nanosecond later.
+    #[inline]
+    pub fn stamp(&mut self) -> &[u8] {
+        let moment = self.next;
+        let second = moment.unix_seconds();
+        if self.text_second != Some(second) {
+            self.write_second(moment);
+            self.text_second = Some(second);
+        }
+        let nanos = moment.nanos();
+        // `write_second` left room for the fraction of this kind.
+        let place = &mut self.text[self.fraction..];
+        match self.kind {
+            StampKind::Tai64n => hex8(place, nanos),
+            StampKind::Local => decimal9(place, nanos),
+            StampKind::LocalMillis => decimal3(place, nanos / 1_000_000),
+            StampKind::Accustamp => {
+                decimal3(place, nanos / 1_000_000);
+                decimal3(&mut place[3..], nanos / 1000 % 1000);
+            }
+        }
+        self.last = Some(moment);
+        self.next = moment.after();
+        &self.text
+    }
+
+    #[cold]
+    fn write_second(&mut self, moment: Label) {
+        let second = moment.unix_seconds();
+        self.text.clear();
+        match self.kind {
+            StampKind::Tai64n => {
+                self.text.extend_from_slice(&moment.format());
+                self.fraction = LABEL_BYTES - 8;
+            }
+            StampKind::Accustamp => {
+                let mut text = String::with_capacity(24);
+                // Writing to a String cannot fail.
+                let _ = write!(text, "{second}.000000");
+                self.text.extend_from_slice(text.as_bytes());
+                self.fraction = self.text.len() - 6;
+            }
+            StampKind::Local | StampKind::LocalMillis => {
+                let digits = if self.kind == StampKind::Local { 9 } else { 3 };
+                let mut text = String::with_capacity(32);
+                let _ = write!(
+                    text,
+                    "{}.{:0digits$}",
+                    local_time(second, self.zone).format("%Y-%m-%d %H:%M:%S"),
+                    0
+                );
+                self.text.extend_from_slice(text.as_bytes());
+                self.fraction = self.text.len() - digits;
+            }
+        }
+        self.text.push(b' ');
+    }
+}
+
+/// The local time of a Unix second. Seconds beyond the calendar of the library show as its nearest end.
+fn local_time(second: i64, zone: Zone) -> DateTime<FixedOffset> {
+    let utc = DateTime::from_timestamp(second, 0).unwrap_or_else(|| {
+        // Years 1 and 9999 are within every calendar.
+        let year = if second < 0 { 1 } else { 9999 };
+        NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default().and_time(Default::default()).and_utc()
+    });
+    let offset = match zone {
+        Zone::Local => Local.offset_from_utc_datetime(&utc.naive_utc()).fix(),
+        Zone::Fixed(east) => FixedOffset::east_opt(east).unwrap_or_else(|| chrono::Utc.fix()),
+    };
+    utc.with_timezone(&offset)
+}
+
+/// Two hexadecimal digits for each byte.
+const HEX: [[u8; 2]; 256] = {
+    let mut table = [[0; 2]; 256];
+    let digits = b"0123456789abcdef";
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    table
+};
+
+#[inline]
+fn hex8(place: &mut [u8], value: u32) {
+    match place.first_chunk_mut::<8>() {
+        Some(place) => {
+            let [a, b, c, d] = value.to_be_bytes().map(|byte| HEX[usize::from(byte)]);
+            *place = [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]];
+        }
+        None => put_hex(place, u64::from(value)),
+    }
+}
+
+/// Three decimal digits; `value` is below 1000.
+#[inline]
+fn decimal3(place: &mut [u8], value: u32) {
+    let digits = [value / 100 % 10, value / 10 % 10, value % 10].map(|digit| b'0' + digit as u8);
+    place[..3].copy_from_slice(&digits);
+}
+
+#[inline]
+fn decimal9(place: &mut [u8], nanos: u32) {
+    let (millis, rest) = (nanos / 1_000_000, nanos % 1_000_000);
+    decimal3(place, millis);
+    decimal3(&mut place[3..], rest / 1000);
+    decimal3(&mut place[6..], rest % 1000);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(kind: StampKind, moment: Label) -> String {
+        let mut stamper = Stamper::new(kind, Zone::Fixed(2 * 3600));
+        stamper.at(moment);
+        String::from_utf8(stamper.stamp().to_vec()).expect("stamps are ASCII")
+    }
+
+    #[test]
+    fn each_kind_has_its_form() {
+        let moment = Label::from_unix(1_722_242_168, 811_661_123);
+        let check = |kind: StampKind, wanted: &str| {
+            let shown = stamp(kind, moment);
+            assert_eq!(shown, wanted);
+            let line = [shown.as_bytes(), b"line\n"].concat();
+            assert_eq!(kind.strip(&line), Some(&b"line\n"[..]));
+            assert!(kind.begins(&line[..10]));
+        };
+        check(StampKind::Tai64n, "@4000000066a754823060f743 ");
+        check(StampKind::Local, "2024-07-29 10:36:08.811661123 ");
+        check(StampKind::LocalMillis, "2024-07-29 10:36:08.811 ");
+        check(StampKind::Accustamp, "1722242168.811661 ");
+    }
+
+    #[test]
+    fn fractions_are_padded_and_cut_off_not_rounded() {
+        let check = |nanos, local: &str, millis: &str, accu: &str| {
+            let moment = Label::from_unix(0, nanos);
+            assert_eq!(&stamp(StampKind::Local, moment)[20..], local);
+            assert_eq!(&stamp(StampKind::LocalMillis, moment)[20..], millis);
+            assert_eq!(stamp(StampKind::Accustamp, moment), accu);
+        };
+        check(0, "000000000 ", "000 ", "0.000000 ");
+        check(999_999_999, "999999999 ", "999 ", "0.999999 ");
+        check(1_002_003, "001002003 ", "001 ", "0.001002 ");
+    }
+
+    #[test]
+    fn stamps_increase_while_the_clock_stands_or_steps_back_a_little() {
+        let mut stamper = Stamper::new(StampKind::Tai64n, Zone::Fixed(0));
+        let start = Label::from_unix(100, 999_999_998);
+        let mut last = Vec::new();
+        for now in [start, start, Label::from_unix(100, 500_000_000), start, Label::from_unix(101, 5)] {
+            stamper.at(now);
+            for _ in 0..3 {
+                let stamp = stamper.stamp().to_vec();
+                assert!(stamp > last, "{} after {}", stamp.escape_ascii(), last.escape_ascii());
+                last = stamp;
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_far_is_followed() {
+        let mut stamper = Stamper::new(StampKind::Accustamp, Zone::Fixed(0));
+        stamper.at(Label::from_unix(5000, 0));
+        stamper.stamp();
+        stamper.at(Label::from_unix(3000, 0));
+        assert_eq!(stamper.stamp(), b"3000.000000 ");
+    }
+
+    #[test]
+    fn absurd_moments_do_not_panic() {
+        for kind in [StampKind::Tai64n, StampKind::Local, StampKind::LocalMillis, StampKind::Accustamp] {
+            for seconds in [i64::MIN, -1, i64::MAX] {
+                stamp(kind, Label::from_unix(seconds, 999_999_999));
+            }
+        }
+    }
+
+    #[test]
+    fn other_lines_have_no_stamp() {
+        assert_eq!(StampKind::Tai64n.strip(b"@4000 x"), None);
+        assert_eq!(StampKind::Accustamp.strip(b"1722242168 x"), None);
+        assert_eq!(StampKind::Local.strip(b"2024-07-29T10:36:08.811661123 x"), None);
+        assert!(!StampKind::Tai64n.begins(b"@4000000066a754823060f743 "));
+    }
+}

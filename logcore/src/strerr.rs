@@ -1,0 +1,123 @@
+//! The suite's message line, and the words daemontools has for an errno.
+//!
+//! Builds messages, never prints them: a library error displays from "unable to" on, and the program puts its name and
+//! level before it, once. Source of shape and words: `strerr_die.c` and `error_str.c` of daemontools 0.76.
+
+use std::fmt;
+
+/// The system's error number, as every call of this crate reports it.
+pub use rustix::io::Errno;
+
+/// What could not be done, to which object as the user wrote it, and why.
+///
+/// Displays as `unable to lock directory ./main: temporary failure`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    doing: String,
+    errno: Option<Errno>,
+}
+
+impl Error {
+    /// `doing` follows "unable to", for example `lock directory ./main`.
+    pub fn new(doing: impl Into<String>, errno: Errno) -> Self {
+        Error { doing: doing.into(), errno: Some(errno) }
+    }
+
+    /// A failure for which the system gave no reason, such as a processor that exits 1.
+    pub fn plain(doing: impl Into<String>) -> Self {
+        Error { doing: doing.into(), errno: None }
+    }
+
+    /// The reason, where the system gave one.
+    pub fn errno(&self) -> Option<Errno> {
+        self.errno
+    }
+
+    /// The message for trouble that is waited out, in the original's form:
+    /// `unable to write to ./main/current, pausing: out of disk space`.
+    pub fn pausing(&self) -> String {
+        match self.errno {
+            Some(errno) => format!("unable to {}, pausing: {}", self.doing, words(errno)),
+            None => format!("{}, pausing", self.doing),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.errno {
+            Some(errno) => write!(f, "unable to {}: {}", self.doing, words(errno)),
+            None => f.write_str(&self.doing),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// daemontools' words for an errno.
+///
+/// ```
+/// use logcore::strerr::{Errno, words};
+/// assert_eq!(words(Errno::NOSPC), "out of disk space");
+/// ```
+#[doc(alias = "error_str")]
+pub fn words(errno: Errno) -> &'static str {
+    match errno {
+        Errno::INTR => "interrupted system call",
+        Errno::NOMEM => "out of memory",
+        Errno::NOENT => "file does not exist",
+        Errno::TXTBSY => "text busy",
+        Errno::IO => "input/output error",
+        Errno::EXIST => "file already exists",
+        Errno::TIMEDOUT => "timed out",
+        Errno::INPROGRESS => "operation in progress",
+        Errno::AGAIN => "temporary failure",
+        Errno::PIPE => "broken pipe",
+        Errno::PERM => "permission denied",
+        Errno::ACCESS => "access denied",
+        Errno::NXIO => "device not configured",
+        Errno::NODEV => "device does not support operation",
+        Errno::NOEXEC => "exec format error",
+        Errno::TOOBIG => "argument list too long",
+        Errno::BADF => "file descriptor not open",
+        Errno::CHILD => "no child processes",
+        Errno::FAULT => "bad address",
+        Errno::INVAL => "invalid argument",
+        Errno::ISDIR => "is a directory",
+        Errno::NOTDIR => "not a directory",
+        Errno::NOTEMPTY => "directory not empty",
+        Errno::NOSPC => "out of disk space",
+        Errno::DQUOT => "disk quota exceeded",
+        Errno::ROFS => "read-only file system",
+        Errno::MFILE => "process cannot open more files",
+        Errno::NFILE => "system cannot open more files",
+        Errno::FBIG => "file too big",
+        Errno::LOOP => "symbolic link loop",
+        Errno::NAMETOOLONG => "file name too long",
+        Errno::MLINK => "too many links",
+        Errno::XDEV => "cross-device link",
+        Errno::SPIPE => "seek on a pipe",
+        Errno::BUSY => "device busy",
+        Errno::STALE => "stale NFS file handle",
+        Errno::NOLCK => "no locks available",
+        Errno::NOSYS => "function not implemented",
+        Errno::OPNOTSUPP => "operation not supported",
+        _ => "unknown error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_have_the_originals_form() {
+        let check = |shown: String, wanted: &str| assert_eq!(shown, wanted);
+        let full = Error::new("write to ./main/current", Errno::NOSPC);
+        check(full.to_string(), "unable to write to ./main/current: out of disk space");
+        check(full.pausing(), "unable to write to ./main/current, pausing: out of disk space");
+        let failed = Error::plain("processor failed in ./main");
+        check(failed.to_string(), "processor failed in ./main");
+        check(failed.pausing(), "processor failed in ./main, pausing");
+    }
+}

@@ -1,0 +1,79 @@
+//! multilog: reads lines from standard input and appends them to rotated log directories, losing none.
+//!
+//! A thin front end: arguments → [`Script`] → [`Pump`]. Everything that happens to a line is in logcore.
+#![forbid(unsafe_code)]
+
+use logcore::disk::RealDisk;
+use logcore::pump::{End, Pump};
+use logcore::script::Script;
+use logcore::signals::Signals;
+use logcore::strerr::Error;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Shown for `--help`; fits a screen.
+const HELP: &str = include_str!("help.txt");
+
+/// A temporary problem: the supervisor starts us again.
+const TROUBLE: u8 = 111;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let [only] = &arguments[..] {
+        match only.to_str() {
+            Some("--help") => return show(HELP),
+            Some("--version") => return show(concat!("multilog ", env!("CARGO_PKG_VERSION"), "\n")),
+            _ => (),
+        }
+    }
+    match log(arguments) {
+        Ok(End::Clean) => ExitCode::SUCCESS,
+        Ok(End::Failed) => ExitCode::from(TROUBLE),
+        Err(error) => {
+            say("fatal", &error.to_string());
+            ExitCode::from(TROUBLE)
+        }
+    }
+}
+
+fn log(arguments: Vec<OsString>) -> Result<End, Error> {
+    // Before anything is opened: what we inherited beside 0, 1 and 2 is no business of our processors.
+    close_fds::set_fds_cloexec(3, &[]);
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    let script = Script::parse(arguments);
+    let mut warn = |message: String| say("warning", &message);
+    for warning in &script.warnings {
+        warn(warning.clone());
+    }
+    let signals = Signals::block()?;
+    let pump =
+        Pump::new(script, std::io::stdin(), std::io::stderr(), signals, RealDisk, boot_id(), &mut warn)?;
+    Ok(pump.run(&mut warn))
+}
+
+/// The id of this run of the machine, which tells whether what is in a directory survived in the page cache.
+fn boot_id() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
+}
+
+/// Puts our name and the level before a message. When nobody reads standard error any more the message is dropped: we have
+/// lines to log.
+fn say(level: &str, message: &str) {
+    let stderr = std::io::stderr();
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut polled = [PollFd::new(&stderr, PollFlags::OUT)];
+    if matches!(poll(&mut polled, Some(&now)), Ok(1)) {
+        // Nowhere is left to report a failure to report.
+        let _ = stderr.lock().write_all(format!("multilog: {level}: {message}\n").as_bytes());
+    }
+}
+
+fn show(text: &str) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(TROUBLE),
+    }
+}

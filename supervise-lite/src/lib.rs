@@ -1,0 +1,1 @@
+//! The compact supervise and svscan set will stand here. Nothing is here yet.
