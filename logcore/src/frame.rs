@@ -7,7 +7,7 @@
 use crate::label::Label;
 use crate::select::Selector;
 use crate::split;
-use crate::stamp::Stamper;
+use crate::stamp::{STAMP_BYTES, Stamper};
 
 /// A frame is closed when its text has so many bytes; one line can go beyond.
 const TEXT_BYTES: usize = 64 * 1024;
@@ -29,11 +29,77 @@ pub enum Partial {
 #[derive(Clone, Copy, Debug)]
 struct Line {
     /// Its end in the text of the frame.
-    text_end: usize,
+    text_end: u32,
     /// Its end in the batch.
-    source_end: usize,
-    /// It goes on a line that an earlier frame began: no stamp, no head.
-    continues: bool,
+    source_end: u32,
+}
+
+impl Line {
+    /// Both ends are small: see [`BATCH_MOST`].
+    fn new(text_end: usize, source_end: usize) -> Self {
+        Line { text_end: text_end as u32, source_end: source_end as u32 }
+    }
+
+    fn text_end(self) -> usize {
+        self.text_end as usize
+    }
+
+    fn source_end(self) -> usize {
+        self.source_end as usize
+    }
+}
+
+/// No more of a batch is looked at at a time.
+const BATCH_MOST: usize = 1 << 30;
+
+/// Bytes that are copied together, in a buffer that is grown rarely and never emptied.
+#[derive(Default)]
+struct Text {
+    buffer: Vec<u8>,
+    len: usize,
+}
+
+impl Text {
+    fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.len]
+    }
+
+    /// Makes room for a stamp and `more` bytes.
+    #[inline]
+    fn reserve(&mut self, more: usize) {
+        let needed = self.len + STAMP_BYTES + more;
+        if self.buffer.len() < needed {
+            self.grow(needed);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, needed: usize) {
+        // What growing leaves behind stays in memory, so the first time is the last for ordinary batches.
+        self.buffer.resize(needed.max(2 * TEXT_BYTES), 0);
+    }
+
+    #[inline]
+    fn push(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
+        self.buffer[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// A stamp and the line behind it.
+    #[inline]
+    fn push_stamped(&mut self, (stamp, len): (&[u8; STAMP_BYTES], usize), line: &[u8]) {
+        self.reserve(line.len());
+        // A copy of constant length is faster than one of the right length; the line overwrites the rest.
+        self.buffer[self.len..self.len + STAMP_BYTES].copy_from_slice(stamp);
+        self.len += len;
+        self.buffer[self.len..self.len + line.len()].copy_from_slice(line);
+        self.len += line.len();
+    }
 }
 
 /// Makes frames of batches.
@@ -43,12 +109,14 @@ pub struct Framer {
     /// Lines are looked at one by one: they are stamped, selected, or shown by an alert.
     by_line: bool,
     /// The text, when it is not a piece of the batch.
-    text: Vec<u8>,
+    text: Text,
     copied: bool,
     /// Bytes of the batch in the frame.
     taken: usize,
     lines: Vec<Line>,
-    /// For line `l` and group `g`, at `l * groups + g`.
+    /// The first line goes on a line that an earlier frame began: no stamp, no head.
+    continues: bool,
+    /// For line `l` and group `g`, at `l * groups + g`; empty when every group wants every line.
     wanted: Vec<bool>,
     /// For each group how many lines it wants.
     counts: Vec<usize>,
@@ -65,10 +133,11 @@ impl Framer {
             stamper,
             selector,
             by_line,
-            text: Vec::new(),
+            text: Text::default(),
             copied: false,
             taken: 0,
             lines: Vec::new(),
+            continues: false,
             wanted: Vec::new(),
             counts,
             inside: None,
@@ -90,7 +159,9 @@ impl Framer {
     ///
     /// `now`: when the batch was looked at. `first_seen`: when the first byte of its first line was, if before.
     pub fn fill(&mut self, batch: &[u8], partial: Partial, first_seen: Option<Label>, now: Label) -> usize {
+        let batch = &batch[..batch.len().min(BATCH_MOST)];
         self.lines.clear();
+        self.continues = self.inside.is_some();
         self.wanted.clear();
         self.text.clear();
         self.counts.fill(0);
@@ -115,12 +186,10 @@ impl Framer {
             Partial::Wait | Partial::End => whole,
             Partial::Stream => batch.len(),
         };
-        let text_end = if self.copied { self.text.len() } else { taken };
+        let text_end = if self.copied { self.text.len } else { taken };
         if taken > 0 {
-            let continues = self.inside.is_some();
-            self.lines.push(Line { text_end, source_end: taken, continues });
+            self.lines.push(Line::new(text_end, taken));
             self.counts.fill(1);
-            self.wanted.resize(self.counts.len(), true);
             let ended = self.copied || batch[..taken].ends_with(b"\n");
             self.inside = (!ended).then(Vec::new);
         }
@@ -149,7 +218,7 @@ impl Framer {
         let mut first = first_seen.is_some();
         let rest = &batch[taken..];
         let mut lines = split::lines(rest);
-        while self.lines.len() < LINES && self.text.len() < TEXT_BYTES {
+        while self.lines.len() < LINES && self.text.len < TEXT_BYTES {
             let Some(line) = lines.next() else { break };
             self.add(line, taken + lines.offset());
             if first {
@@ -161,16 +230,17 @@ impl Framer {
         let last = lines.partial();
         if self.lines.is_empty() && !last.is_empty() && partial != Partial::Wait {
             if partial == Partial::End && !self.copied {
-                self.text.extend_from_slice(&batch[..taken + offset]);
+                self.text.push(&batch[..taken + offset]);
                 self.copied = true;
             }
             self.add(last, batch.len());
             if partial == Partial::End {
-                self.text.push(b'\n');
-                self.end_last_line();
+                self.text.push(b"\n");
+                self.lines.pop();
+                self.lines.push(Line::new(self.text.len, batch.len()));
             } else {
-                let groups = self.counts.len();
-                self.inside = Some(self.wanted[self.wanted.len() - groups..].to_vec());
+                let last = self.lines.len() - 1;
+                self.inside = Some((0..self.counts.len()).map(|group| self.wants(last, group)).collect());
             }
             self.set_clock(now);
             return batch.len();
@@ -189,17 +259,19 @@ impl Framer {
         let wanted = self.inside.take().unwrap_or_default();
         if self.copied || (ended && !piece.ends_with(b"\n")) {
             self.copied = true;
-            self.text.extend_from_slice(piece);
+            self.text.push(piece);
             if ended && !piece.ends_with(b"\n") {
-                self.text.push(b'\n');
+                self.text.push(b"\n");
             }
         }
-        let text_end = if self.copied { self.text.len() } else { piece.len() };
-        self.lines.push(Line { text_end, source_end: piece.len(), continues: true });
+        let text_end = if self.copied { self.text.len } else { piece.len() };
+        self.lines.push(Line::new(text_end, piece.len()));
         for (count, wanted) in self.counts.iter_mut().zip(&wanted) {
             *count += usize::from(*wanted);
         }
-        self.wanted.extend_from_slice(&wanted);
+        if !self.selector.wants_all() {
+            self.wanted.extend_from_slice(&wanted);
+        }
         if !ended {
             self.inside = Some(wanted);
         }
@@ -208,58 +280,56 @@ impl Framer {
     /// A line, or the beginning of one, whose last byte stands before `source_end` in the batch.
     #[inline]
     fn add(&mut self, line: &[u8], source_end: usize) {
-        let groups = self.counts.len();
-        let first = self.wanted.len();
-        self.wanted.resize(first + groups, true);
-        let wanted = &mut self.wanted[first..];
-        let (text_end, head) = if let Some(stamper) = &mut self.stamper {
-            let start = self.text.len();
-            self.text.extend_from_slice(stamper.stamp());
-            self.text.extend_from_slice(line);
-            (self.text.len(), split::head(&self.text[start..]))
+        let start = self.text.len;
+        let (text_end, seen) = if let Some(stamper) = &mut self.stamper {
+            self.text.push_stamped(stamper.stamp(), line);
+            (self.text.len, &self.text.bytes()[start..])
         } else if self.copied {
-            self.text.extend_from_slice(line);
-            (self.text.len(), split::head(line))
+            self.text.push(line);
+            (self.text.len, line)
         } else {
-            (source_end, split::head(line))
+            (source_end, line)
         };
-        self.selector.select(head, wanted);
+        self.lines.push(Line::new(text_end, source_end));
+        if self.selector.wants_all() {
+            for count in &mut self.counts {
+                *count += 1;
+            }
+            return;
+        }
+        let first = self.wanted.len();
+        self.wanted.resize(first + self.counts.len(), true);
+        let wanted = &mut self.wanted[first..];
+        self.selector.select(split::head(seen), wanted);
         for (count, wanted) in self.counts.iter_mut().zip(wanted) {
             *count += usize::from(*wanted);
         }
-        self.lines.push(Line { text_end, source_end, continues: false });
     }
 
     fn end_copied(&mut self, last: &[u8]) {
         self.copied = true;
-        self.text.extend_from_slice(last);
-        self.text.push(b'\n');
-    }
-
-    fn end_last_line(&mut self) {
-        if let Some(line) = self.lines.last_mut() {
-            line.text_end = self.text.len();
-        }
+        self.text.push(last);
+        self.text.push(b"\n");
     }
 
     /// The whole text of the frame.
     fn text<'a>(&'a self, batch: &'a [u8]) -> &'a [u8] {
-        if self.copied { &self.text } else { &batch[..self.taken] }
+        if self.copied { self.text.bytes() } else { &batch[..self.taken] }
     }
 
     /// The lines with their text.
-    fn pieces<'a>(&'a self, batch: &'a [u8]) -> impl Iterator<Item = (usize, Line, &'a [u8])> {
+    fn pieces<'a>(&'a self, batch: &'a [u8]) -> impl Iterator<Item = (usize, &'a [u8])> {
         let text = self.text(batch);
         let mut start = 0;
         self.lines.iter().enumerate().map(move |(index, line)| {
-            let piece = &text[start..line.text_end];
-            start = line.text_end;
-            (index, *line, piece)
+            let piece = &text[start..line.text_end()];
+            start = line.text_end();
+            (index, piece)
         })
     }
 
     fn wants(&self, line: usize, group: usize) -> bool {
-        self.wanted[line * self.counts.len() + group]
+        self.wanted.get(line * self.counts.len() + group).is_none_or(|wanted| *wanted)
     }
 
     /// The text that `group` wants; gathered in `scratch` where it is not in one piece.
@@ -269,7 +339,7 @@ impl Framer {
             count if count == self.lines.len() => self.text(batch),
             _ => {
                 scratch.clear();
-                for (index, _, piece) in self.pieces(batch) {
+                for (index, piece) in self.pieces(batch) {
                     if self.wants(index, group) {
                         scratch.extend_from_slice(piece);
                     }
@@ -282,8 +352,8 @@ impl Framer {
     /// What alerts and status files see of the lines that `group` wants: no `\n`, 1000 bytes at most.
     pub fn heads<'a>(&'a self, batch: &'a [u8], group: usize) -> impl Iterator<Item = &'a [u8]> {
         self.pieces(batch)
-            .filter(move |(index, line, _)| !line.continues && self.wants(*index, group))
-            .map(|(_, _, piece)| split::head(piece))
+            .filter(move |(index, _)| !(self.continues && *index == 0) && self.wants(*index, group))
+            .map(|(_, piece)| split::head(piece))
     }
 
     /// The lines that `group` wants, as they are in the batch, unstamped.
@@ -294,8 +364,8 @@ impl Framer {
     ) -> impl Iterator<Item = &'b [u8]> + use<'a, 'b> {
         let mut start = 0;
         let piece = move |(index, line): (usize, &Line)| {
-            let piece = &batch[start..line.source_end];
-            start = line.source_end;
+            let piece = &batch[start..line.source_end()];
+            start = line.source_end();
             (index, piece)
         };
         // Without a look at single lines the frame is one piece of many lines.
@@ -311,11 +381,11 @@ impl Framer {
     /// how many bytes behind them it got in vain, being the beginning of a line.
     pub fn settled(&self, batch: &[u8], group: usize, written: usize) -> (usize, usize) {
         let (mut source, mut left) = (0, written);
-        for (index, line, piece) in self.pieces(batch) {
+        for (index, piece) in self.pieces(batch) {
             if self.wants(index, group) {
                 if left < piece.len() {
                     // Text that stands in the batch as it is can be settled in part.
-                    let part = match (self.by_line, line.continues) {
+                    let part = match (self.by_line, self.continues && index == 0) {
                         (_, true) => left,
                         (false, false) => split::whole_bytes(&piece[..left]),
                         (true, false) => 0,
@@ -324,7 +394,7 @@ impl Framer {
                 }
                 left -= piece.len();
             }
-            source = line.source_end;
+            source = self.lines[index].source_end();
         }
         (source, 0)
     }
@@ -415,7 +485,7 @@ mod tests {
         let mut framer = framer(Some(StampKind::Tai64n), None);
         let got = road(&mut framer, &[(&batch, Partial::Wait)]);
         assert_eq!(got[0].len(), 27 * batch.len());
-        assert!(framer.text.capacity() < 2 * TEXT_BYTES + 1, "{}", framer.text.capacity());
+        assert_eq!(framer.text.buffer.len(), 2 * TEXT_BYTES);
         assert!(framer.lines.capacity() <= LINES);
     }
 

@@ -158,19 +158,20 @@ impl<I: AsFd> Source<I> {
         let held = self.held.len().min(len);
         self.held.drain(..held);
         let mut left = len - held;
-        let mut scratch = [0; 4096];
         while left > 0 {
-            let most = scratch.len().min(left);
             let taken = match &self.kind {
                 Kind::Pipe { null: Some(null), .. } => retry_on_intr(|| {
                     pipe::splice(&self.input, None, null, None, left, SpliceFlags::NONBLOCK)
                 })?,
                 Kind::Pipe { null: None, .. } => {
-                    retry_on_intr(|| rustix::io::read(&self.input, &mut scratch[..most]))?
+                    let mut nowhere = [0; 4096];
+                    let most = nowhere.len().min(left);
+                    retry_on_intr(|| rustix::io::read(&self.input, &mut nowhere[..most]))?
                 }
                 Kind::Socket => {
-                    let into = &mut scratch[..most];
-                    retry_on_intr(|| net::recv(&self.input, &mut *into, RecvFlags::DONTWAIT))?.0
+                    let mut nowhere = [0; 4096];
+                    let most = nowhere.len().min(left);
+                    retry_on_intr(|| net::recv(&self.input, &mut nowhere[..most], RecvFlags::DONTWAIT))?.0
                 }
                 Kind::File => {
                     fs::seek(&self.input, SeekFrom::Current(i64::try_from(left).unwrap_or(i64::MAX)))?;

@@ -4,9 +4,8 @@
 //! clock reading serves a whole batch: the lines in it follow each other by a nanosecond. The text of a second is made
 //! once, the nanoseconds are written into it for each line. No clock is read here: time comes in as a [`Label`].
 
-use crate::label::{LABEL_BYTES, Label, put_hex};
+use crate::label::{Label, put_hex};
 use chrono::{DateTime, FixedOffset, Local, NaiveDate, Offset, TimeZone};
-use std::fmt::Write;
 
 /// Which stamp a line gets. It belongs to the line: patterns see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +20,8 @@ pub enum StampKind {
     Accustamp,
 }
 
-/// Bytes of the longest stamp: `d` in a year of four digits. Odd clocks can make a longer one.
-pub const STAMP_BYTES: usize = 30;
+/// No stamp is longer: `d` has 30 bytes, and a few more when the clock is thousands of years off.
+pub const STAMP_BYTES: usize = 48;
 
 impl StampKind {
     /// The line without its stamp, or `None` when it does not begin with one of this kind.
@@ -84,7 +83,9 @@ pub struct Stamper {
     /// The moment of the next line.
     next: Label,
     /// The stamp of `text_second`, its fraction still to be filled in.
-    text: Vec<u8>,
+    text: [u8; STAMP_BYTES],
+    /// Length of the stamp in `text`, its space included.
+    len: usize,
     text_second: Option<i64>,
     /// Where the fraction begins in `text`.
     fraction: usize,
@@ -93,8 +94,17 @@ pub struct Stamper {
 impl Stamper {
     /// No stamp has been written yet.
     pub fn new(kind: StampKind, zone: Zone) -> Self {
-        let text = Vec::with_capacity(64);
-        Stamper { kind, zone, last: None, next: Label::from_unix(0, 0), text, text_second: None, fraction: 0 }
+        let next = Label::from_unix(0, 0);
+        Stamper {
+            kind,
+            zone,
+            last: None,
+            next,
+            text: [b' '; STAMP_BYTES],
+            len: 0,
+            text_second: None,
+            fraction: 0,
+        }
     }
 
     /// The kind of stamp it writes.
@@ -112,9 +122,9 @@ impl Stamper {
         };
     }
 
-    /// The stamp of the next line, its space included; the line after it is one nanosecond later.
+    /// The stamp of the next line: so many of these bytes, its space included. The line after it is one nanosecond later.
     #[inline]
-    pub fn stamp(&mut self) -> &[u8] {
+    pub fn stamp(&mut self) -> (&[u8; STAMP_BYTES], usize) {
         let moment = self.next;
         let second = moment.unix_seconds();
         if self.text_second != Some(second) {
@@ -135,39 +145,28 @@ impl Stamper {
         }
         self.last = Some(moment);
         self.next = moment.after();
-        &self.text
+        (&self.text, self.len)
     }
 
     #[cold]
     fn write_second(&mut self, moment: Label) {
         let second = moment.unix_seconds();
-        self.text.clear();
-        match self.kind {
-            StampKind::Tai64n => {
-                self.text.extend_from_slice(&moment.format());
-                self.fraction = LABEL_BYTES - 8;
+        let (text, digits) = match self.kind {
+            StampKind::Tai64n => (String::from_utf8_lossy(&moment.format()).into_owned(), 8),
+            StampKind::Accustamp => (format!("{second}.000000"), 6),
+            StampKind::Local => {
+                (format!("{}.000000000", local_time(second, self.zone).format("%Y-%m-%d %H:%M:%S")), 9)
             }
-            StampKind::Accustamp => {
-                let mut text = String::with_capacity(24);
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{second}.000000");
-                self.text.extend_from_slice(text.as_bytes());
-                self.fraction = self.text.len() - 6;
+            StampKind::LocalMillis => {
+                (format!("{}.000", local_time(second, self.zone).format("%Y-%m-%d %H:%M:%S")), 3)
             }
-            StampKind::Local | StampKind::LocalMillis => {
-                let digits = if self.kind == StampKind::Local { 9 } else { 3 };
-                let mut text = String::with_capacity(32);
-                let _ = write!(
-                    text,
-                    "{}.{:0digits$}",
-                    local_time(second, self.zone).format("%Y-%m-%d %H:%M:%S"),
-                    0
-                );
-                self.text.extend_from_slice(text.as_bytes());
-                self.fraction = self.text.len() - digits;
-            }
-        }
-        self.text.push(b' ');
+        };
+        // The longest is a local time of a year of six digits and a sign: 33 bytes.
+        let len = text.len().min(STAMP_BYTES - 1);
+        self.text = [b' '; STAMP_BYTES];
+        self.text[..len].copy_from_slice(&text.as_bytes()[..len]);
+        self.len = len + 1;
+        self.fraction = len.saturating_sub(digits);
     }
 }
 
@@ -227,10 +226,15 @@ fn decimal9(place: &mut [u8], nanos: u32) {
 mod tests {
     use super::*;
 
+    fn text(stamper: &mut Stamper) -> String {
+        let (bytes, len) = stamper.stamp();
+        String::from_utf8(bytes[..len].to_vec()).expect("stamps are ASCII")
+    }
+
     fn stamp(kind: StampKind, moment: Label) -> String {
         let mut stamper = Stamper::new(kind, Zone::Fixed(2 * 3600));
         stamper.at(moment);
-        String::from_utf8(stamper.stamp().to_vec()).expect("stamps are ASCII")
+        text(&mut stamper)
     }
 
     #[test]
@@ -266,12 +270,12 @@ mod tests {
     fn stamps_increase_while_the_clock_stands_or_steps_back_a_little() {
         let mut stamper = Stamper::new(StampKind::Tai64n, Zone::Fixed(0));
         let start = Label::from_unix(100, 999_999_998);
-        let mut last = Vec::new();
+        let mut last = String::new();
         for now in [start, start, Label::from_unix(100, 500_000_000), start, Label::from_unix(101, 5)] {
             stamper.at(now);
             for _ in 0..3 {
-                let stamp = stamper.stamp().to_vec();
-                assert!(stamp > last, "{} after {}", stamp.escape_ascii(), last.escape_ascii());
+                let stamp = text(&mut stamper);
+                assert!(stamp > last, "{stamp} after {last}");
                 last = stamp;
             }
         }
@@ -283,7 +287,7 @@ mod tests {
         stamper.at(Label::from_unix(5000, 0));
         stamper.stamp();
         stamper.at(Label::from_unix(3000, 0));
-        assert_eq!(stamper.stamp(), b"3000.000000 ");
+        assert_eq!(text(&mut stamper), "3000.000000 ");
     }
 
     #[test]
