@@ -58,7 +58,8 @@ fn kind(i: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{corpora, star};
+    use crate::corpora;
+    use logcore::naive::star_matches;
 
     fn matching(actions: &[String], stamp: &str) -> f64 {
         let log = corpora::qmail(1 << 20);
@@ -67,7 +68,7 @@ mod tests {
             .split(|&byte| byte == b'\n')
             .map(|line| [stamp.as_bytes(), line].concat())
             .collect();
-        let any = |line: &&Vec<u8>| actions.iter().any(|action| star::matches(&action.as_bytes()[1..], line));
+        let any = |line: &&Vec<u8>| actions.iter().any(|action| star_matches(&action.as_bytes()[1..], line));
         lines.iter().filter(any).count() as f64 / lines.len() as f64
     }
 

@@ -46,8 +46,8 @@ impl Pause {
         Pause { least, most, next: least }
     }
 
-    /// How long to wait now.
-    pub fn next(&mut self) -> Duration {
+    /// How long to wait now; the next pause is twice as long, up to the most.
+    pub fn lengthen(&mut self) -> Duration {
         let now = self.next;
         self.next = (now * 2).min(self.most);
         now
@@ -87,9 +87,9 @@ mod tests {
     fn pauses_double_up_to_the_most() {
         let millis = Duration::from_millis;
         let mut pause = Pause::new(millis(10), millis(100));
-        let seen: Vec<_> = (0..6).map(|_| pause.next().as_millis()).collect();
+        let seen: Vec<_> = (0..6).map(|_| pause.lengthen().as_millis()).collect();
         assert_eq!(seen, [10, 20, 40, 80, 100, 100]);
         pause.reset();
-        assert_eq!(pause.next(), millis(10));
+        assert_eq!(pause.lengthen(), millis(10));
     }
 }

@@ -79,8 +79,11 @@ impl Text {
 
     #[cold]
     fn grow(&mut self, needed: usize) {
-        // What growing leaves behind stays in memory, so the first time is the last for ordinary batches.
-        self.buffer.resize(needed.max(2 * TEXT_BYTES), 0);
+        // What growing leaves behind stays in memory, so the first time is the last for ordinary batches. Zeros that come
+        // from the system take no memory until they are written over.
+        let mut larger = vec![0; needed.max(2 * TEXT_BYTES)];
+        larger[..self.len].copy_from_slice(self.bytes());
+        self.buffer = larger;
     }
 
     #[inline]
@@ -328,7 +331,8 @@ impl Framer {
         })
     }
 
-    fn wants(&self, line: usize, group: usize) -> bool {
+    /// Whether `group` wants line number `line` of the frame.
+    pub fn wants(&self, line: usize, group: usize) -> bool {
         self.wanted.get(line * self.counts.len() + group).is_none_or(|wanted| *wanted)
     }
 
@@ -349,11 +353,11 @@ impl Framer {
         }
     }
 
-    /// What alerts and status files see of the lines that `group` wants: no `\n`, 1000 bytes at most.
-    pub fn heads<'a>(&'a self, batch: &'a [u8], group: usize) -> impl Iterator<Item = &'a [u8]> {
+    /// What alerts and status files see of each line: no `\n`, 1000 bytes at most; with its number in the frame.
+    pub fn heads<'a>(&'a self, batch: &'a [u8]) -> impl Iterator<Item = (usize, &'a [u8])> {
         self.pieces(batch)
-            .filter(move |(index, _)| !(self.continues && *index == 0) && self.wants(*index, group))
-            .map(|(_, piece)| split::head(piece))
+            .filter(|(index, _)| !(self.continues && *index == 0))
+            .map(|(index, piece)| (index, split::head(piece)))
     }
 
     /// The lines that `group` wants, as they are in the batch, unstamped.

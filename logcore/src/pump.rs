@@ -39,10 +39,12 @@ pub enum End {
     Failed,
 }
 
-/// A destination that is shown heads of lines.
-enum Shown<D: Disk> {
-    Alert,
-    Status(Status<D>, Complaint),
+/// Where alerts go.
+struct Alerts<E> {
+    target: E,
+    terminal: bool,
+    /// For each `e` of the script the group of lines it shows.
+    groups: Vec<usize>,
 }
 
 /// A directory, and how far it is with the frame.
@@ -57,11 +59,11 @@ struct Outlet<D: Disk> {
 /// All of a running multilog.
 pub struct Pump<I, E, D: Disk> {
     source: Source<I>,
-    alerts: E,
+    alerts: Alerts<E>,
     signals: Signals,
     disk: D,
     framer: Framer,
-    shown: Vec<(usize, Shown<D>)>,
+    statuses: Vec<(usize, Status<D>, Complaint)>,
     outlets: Vec<Outlet<D>>,
     waiter: Waiter,
     batch: Vec<u8>,
@@ -98,15 +100,16 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
         let groups = script.groups();
         let selector = Selector::new(&script.rules, &groups);
         let group = |rules: usize| groups.iter().position(|group| *group == rules).unwrap_or(0);
-        let mut shown = Vec::new();
+        let mut alerted = Vec::new();
+        let mut statuses = Vec::new();
         let mut configs = Vec::new();
         for destination in script.destinations {
             let group = group(destination.rules);
             match destination.sink {
-                Sink::Alert => shown.push((group, Shown::Alert)),
+                Sink::Alert => alerted.push(group),
                 Sink::Status(path) => {
                     let status = Status::open(disk.clone(), &path)?;
-                    shown.push((group, Shown::Status(status, Complaint::default())));
+                    statuses.push((group, status, Complaint::default()));
                 }
                 Sink::Cyclog(config) => configs.push((group, config)),
             }
@@ -124,13 +127,15 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
             })
             .collect::<Result<_, Error>>()?;
         let stamper = script.stamp.map(|kind| Stamper::new(kind, Zone::Local));
+        let heads = !alerted.is_empty() || !statuses.is_empty();
+        let alerts = Alerts { terminal: rustix::termios::isatty(&alerts), target: alerts, groups: alerted };
         Ok(Pump {
             source,
             alerts,
             signals,
             disk,
-            framer: Framer::new(stamper, selector, !shown.is_empty()),
-            shown,
+            framer: Framer::new(stamper, selector, heads),
+            statuses,
             outlets,
             waiter,
             batch: vec![0; BATCH_BYTES],
@@ -270,7 +275,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
             None => *waiting = Some(Waiting::new(now)),
             Some(_) if done > 0 => *waiting = Some(Waiting::new(now)),
             Some(same) if same.len == left => {
-                let patience = same.pause.next();
+                let patience = same.pause.lengthen();
                 same.patience = Some(patience);
                 // The writer may be unable to write the rest.
                 if patience >= Waiting::CLOGGED && self.source.is_clogged(left) {
@@ -283,7 +288,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
             }
             Some(grown) => {
                 grown.pause.reset();
-                (grown.len, grown.patience) = (left, Some(grown.pause.next()));
+                (grown.len, grown.patience) = (left, Some(grown.pause.lengthen()));
             }
         }
         Ok(())
@@ -340,7 +345,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
             }
             let timeout = match blocked {
                 None => return Ok(()),
-                Some(true) => Some(pause.next()),
+                Some(true) => Some(pause.lengthen()),
                 Some(false) => None,
             };
             self.pause(timeout, say)?;
@@ -387,37 +392,34 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
 
     /// Alerts and status files. A status file that cannot be written is not waited for: its next line is another chance.
     fn show(&mut self, frame: &[u8], say: Say<'_>) -> Result<(), Stopped> {
-        for (group, shown) in &mut self.shown {
-            match shown {
-                Shown::Alert => {
-                    let for_terminal = rustix::termios::isatty(&self.alerts);
-                    for head in self.framer.heads(frame, *group) {
-                        let alert = alert(head, for_terminal);
-                        // A pipe that is full is waited for here, where a signal ends the wait.
-                        while !takes_a_write(&self.alerts, &self.signals) {
-                            while let Some(request) = self.signals.request() {
-                                self.stopping |= request == Request::Stop;
-                                self.rotate |= request == Request::Rotate;
-                            }
-                            if self.stopping {
-                                return Err(Stopped);
-                            }
-                        }
-                        // Nobody is left to be told when it fails.
-                        let _ = rustix::io::write(&self.alerts, &alert);
+        let alerted = if self.alerts.groups.is_empty() { None } else { Some(self.framer.heads(frame)) };
+        for (line, head) in alerted.into_iter().flatten() {
+            for _ in self.alerts.groups.iter().filter(|group| self.framer.wants(line, **group)) {
+                let alert = alert(head, self.alerts.terminal);
+                // A pipe that is full is waited for here, where a signal ends the wait.
+                while !takes_a_write(&self.alerts.target, &self.signals) {
+                    while let Some(request) = self.signals.request() {
+                        self.stopping |= request == Request::Stop;
+                        self.rotate |= request == Request::Rotate;
+                    }
+                    if self.stopping {
+                        return Err(Stopped);
                     }
                 }
-                Shown::Status(status, complaint) => {
-                    let Some(head) = self.framer.heads(frame, *group).last() else { continue };
-                    let uptime = self.disk.uptime();
-                    match status.show(head) {
-                        Ok(()) => drop(complaint.settled(uptime)),
-                        Err(error) => {
-                            let message = error.to_string();
-                            if complaint.is_news(&message, uptime) {
-                                say(message);
-                            }
-                        }
+                // Nobody is left to be told when it fails.
+                let _ = rustix::io::write(&self.alerts.target, &alert);
+            }
+        }
+        for (group, status, complaint) in &mut self.statuses {
+            let selected = self.framer.heads(frame).filter(|(line, _)| self.framer.wants(*line, *group));
+            let Some((_, head)) = selected.last() else { continue };
+            let uptime = self.disk.uptime();
+            match status.show(head) {
+                Ok(()) => drop(complaint.settled(uptime)),
+                Err(error) => {
+                    let message = error.to_string();
+                    if complaint.is_news(&message, uptime) {
+                        say(message);
                     }
                 }
             }
@@ -428,7 +430,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
     /// A signal came before every directory had the frame. Returns how many of its bytes all of them have, to be taken; what a
     /// directory got of a line that stays in the input is taken back.
     fn settle_for_less(&mut self, frame: &[u8]) -> usize {
-        let mut all = frame.len();
+        let mut all = if self.outlets.is_empty() { 0 } else { frame.len() };
         for outlet in &mut self.outlets {
             let (source, vain) = self.framer.settled(frame, outlet.group, outlet.written);
             if vain > 0 {
@@ -512,7 +514,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
                 break if doubtful { End::Failed } else { End::Clean };
             }
             let limit = deadline.map(|deadline| deadline - uptime);
-            let again = trouble.then(|| pause.next());
+            let again = trouble.then(|| pause.lengthen());
             let timeout = limit.into_iter().chain(again).min();
             // Stopping is what we are doing.
             let _ = self.pause(timeout, say);

@@ -210,7 +210,9 @@ impl Parser {
         }
         let wished = number.saturating_mul(unit);
         self.config.size = wished.clamp(SIZE_LEAST, self.ceiling);
-        if wished < SIZE_LEAST {
+        if !rest.is_empty() {
+            self.alone(argument, rest);
+        } else if wished < SIZE_LEAST {
             self.warn(argument, "a log file has at least 4096 bytes; using 4096");
         } else if wished > self.ceiling {
             self.warn(
@@ -218,16 +220,16 @@ impl Parser {
                 "a log file has at most 104857600 bytes (U before it lifts that); using 104857600",
             );
         }
-        self.alone(argument, rest);
     }
 
     fn num(&mut self, argument: &OsStr, text: &[u8]) {
         let (number, rest) = digits(text);
         self.config.num = usize::try_from(number).unwrap_or(usize::MAX).max(NUM_LEAST);
-        if number < NUM_LEAST as u64 {
+        if !rest.is_empty() {
+            self.alone(argument, rest);
+        } else if number < NUM_LEAST as u64 {
             self.warn(argument, "there are at least 2 log files; using 2");
         }
-        self.alone(argument, rest);
     }
 
     fn sync(&mut self, argument: &OsStr, text: &[u8]) {
@@ -327,7 +329,7 @@ mod tests {
         };
         check(&[], "10 s Within(5s)", 0);
         check(&["n1"], "2 s Within(5s)", 1);
-        check(&["nfoo"], "2 s Within(5s)", 2);
+        check(&["nfoo"], "2 s Within(5s)", 1);
         check(&["n99999999999999999999"], &format!("{} s Within(5s)", usize::MAX), 0);
         check(&["wgz"], "10 gz Within(5s)", 0);
         check(&["w"], "10 s Within(5s)", 1);

@@ -102,6 +102,8 @@ struct Work<D: Disk> {
     stage: Stage<D>,
     full: Option<Full<D>>,
     moment: Label,
+    /// The name that is kept for it, when younger files may have got theirs.
+    reserved: Option<Label>,
     not_before: Duration,
     /// While the disk refuses.
     disk_pause: Pause,
@@ -157,7 +159,11 @@ impl<D: Disk> Worker<D> {
                     self.voice.tell(Event::Synced { generation, upto });
                 }
             }
-            Order::Last => self.last = true,
+            Order::Last => {
+                self.last = true;
+                // The road may be waiting for room to give the next order.
+                (self.voice.bell)();
+            }
             Order::Close { file, generation } => {
                 if self.sync(&file, generation) {
                     if let Err(error) = self.home.set_mode(&file, Name::Current, MODE_SAFE) {
@@ -209,7 +215,7 @@ impl<D: Disk> Worker<D> {
                 Ok(Next::Again(error)) => {
                     work.stage = Stage::Start;
                     work.processor_failed = true;
-                    work.not_before = uptime + work.processor_pause.next();
+                    work.not_before = uptime + work.processor_pause.lengthen();
                     complain(&mut work.complaint, &error, uptime, &self.voice);
                 }
                 Ok(Next::Done { left }) => {
@@ -221,7 +227,7 @@ impl<D: Disk> Worker<D> {
                     self.voice.tell(Event::Finished { left });
                 }
                 Err(error) => {
-                    work.not_before = uptime + work.disk_pause.next();
+                    work.not_before = uptime + work.disk_pause.lengthen();
                     complain(&mut work.complaint, &error, uptime, &self.voice);
                 }
             }
@@ -239,7 +245,7 @@ impl<D: Disk> Worker<D> {
                 if disk.uptime() - start > GRACE {
                     disk.kill(&mut child, true);
                 }
-                std::thread::sleep(look.next());
+                std::thread::sleep(look.lengthen());
             }
         }
         self.voice.tell(Event::Stopped);
@@ -275,6 +281,7 @@ fn work<D: Disk>(stage: Stage<D>, moment: Label, full: Option<Full<D>>) -> Work<
         stage,
         full,
         moment,
+        reserved: None,
         not_before: Duration::ZERO,
         disk_pause: Pause::new(Duration::from_millis(10), Duration::from_secs(1)),
         processor_pause: Pause::new(Duration::from_secs(1), Duration::from_secs(60)),
@@ -332,7 +339,7 @@ impl<D: Disk> Work<D> {
                     .ended(child)
                     .map_err(|errno| Error::new(format!("wait for processor in {}", home.shown()), errno))?;
                 Ok(match ended {
-                    None => Next::Wait(look.next()),
+                    None => Next::Wait(look.lengthen()),
                     Some(Ended::Badly) => {
                         Next::Again(Error::plain(format!("processor failed in {}", home.shown())))
                     }
@@ -349,7 +356,11 @@ impl<D: Disk> Work<D> {
                 Ok(Next::To(Stage::Name(Name::Processed)))
             }
             Stage::Name(file) => {
-                if !logs.name(home, *file, &home.config.code, self.moment)? {
+                let named = match self.reserved.take() {
+                    Some(label) => logs.name_as(home, *file, &home.config.code, label)?,
+                    None => logs.name(home, *file, &home.config.code, self.moment)?,
+                };
+                if !named {
                     voice.say(format!("{}/{} has been removed by somebody", home.shown(), file.text()));
                 }
                 Ok(Next::To(Stage::Retain))
@@ -408,7 +419,7 @@ pub(super) struct Finisher<D: Disk> {
 /// Where the worker lives.
 enum Place<D: Disk> {
     /// Here: it has not been needed, or no thread could be started.
-    Here(Worker<D>),
+    Here(Box<Worker<D>>),
     There {
         orders: Sender<Order<D>>,
         stop: Sender<()>,
@@ -418,10 +429,10 @@ enum Place<D: Disk> {
 }
 
 impl<D: Disk> Finisher<D> {
-    /// `process`: when `previous` was found whole and waits for its processor, the moment for its name.
+    /// `process`: when `previous` was found whole and waits for its processor, the label that is kept for it.
     pub(super) fn new(home: Arc<Home<D>>, logs: OldLogs, bell: Bell, process: Option<Label>) -> Self {
         let (sender, events) = unbounded();
-        let work = process.map(|moment| work(Stage::Start, moment, None));
+        let work = process.map(|label| Work { reserved: Some(label), ..work(Stage::Start, label, None) });
         let busy = work.is_some();
         let worker = Worker {
             home,
@@ -432,7 +443,7 @@ impl<D: Disk> Finisher<D> {
             named: None,
             voice: Voice { events: sender, bell },
         };
-        let mut finisher = Finisher { place: Place::Here(worker), events, busy };
+        let mut finisher = Finisher { place: Place::Here(Box::new(worker)), events, busy };
         if busy {
             finisher.move_out();
         }
@@ -496,7 +507,7 @@ impl<D: Disk> Finisher<D> {
             Place::Here(worker) => worker,
             other => return self.place = other,
         };
-        let (hand_over, taken) = bounded::<Worker<D>>(1);
+        let (hand_over, taken) = bounded::<Box<Worker<D>>>(1);
         let (orders, receive) = bounded(1);
         let (stop, stopped) = bounded(1);
         let thread = std::thread::Builder::new().name("finisher".to_owned()).stack_size(STACK_BYTES);

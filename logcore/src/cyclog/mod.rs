@@ -136,11 +136,8 @@ impl<D: Disk> Opened<D> {
         let Plan { steps, current, process } =
             recover::plan(&self.found, this_boot, home.config.processor.is_some());
         let moment = home.disk.now();
-        let process = process.then_some(moment);
-        if process.is_some() {
-            // `previous` gets its name later than `current` may; it is the older one.
-            let _ = self.logs.namer.next(moment);
-        }
+        // It gets its name when its processor is done, and is older than what gets one now.
+        let process = process.then(|| self.logs.namer.next(moment));
         for step in steps {
             recover::carry_out(step, &home, &mut self.logs, moment)?;
         }
@@ -154,10 +151,17 @@ impl<D: Disk> Opened<D> {
         let lines: Vec<&str> =
             [&writer.boot, &writer.input].iter().map(|line| line.as_deref().unwrap_or("-")).collect();
         let text = format!("{}\n", lines.join("\n"));
-        let written =
-            home.disk.truncate(&self.lock, 0).and_then(|()| home.disk.overwrite(&self.lock, text.as_bytes()));
-        written.map_err(|errno| home.error("write", Name::Lock, errno))?;
+        // Written over and then cut: this takes no new space, and a full disk is no reason not to start. Whoever finds less
+        // than this in `lock` believes less.
+        let written = home.disk.overwrite(&self.lock, text.as_bytes());
+        let len = text.len() as u64;
+        if let Err(errno) = written.and_then(|()| home.disk.truncate(&self.lock, len)) {
+            say(home.error("write", Name::Lock, errno).to_string());
+        }
         let same_input = writer.input.is_some() && writer.input == self.last.input;
+        if tail == Tail::Unended {
+            say(format!("{}/current ends in the middle of a line; ending it", home.shown()));
+        }
         let tail = match tail {
             Tail::Torn if this_boot && same_input => Tail::Torn,
             Tail::Torn => Tail::Unended,

@@ -66,12 +66,25 @@ impl OldLogs {
         suffix: &[u8],
         moment: Label,
     ) -> Result<bool, Error> {
+        let label = self.namer.next(moment);
+        self.name_as(home, file, suffix, label)
+    }
+
+    /// As [`name`](Self::name), with a label that the namer gave out before.
+    pub(super) fn name_as<D: Disk>(
+        &mut self,
+        home: &Home<D>,
+        file: Name,
+        suffix: &[u8],
+        label: Label,
+    ) -> Result<bool, Error> {
+        let mut label = label;
         loop {
-            let old = name::compose(self.namer.next(moment), suffix);
+            let old = name::compose(label, suffix);
             match home.disk.rename_new(&home.dir, file.os(), &old) {
                 Ok(()) => return Ok(true),
                 Err(Errno::NOENT) => return Ok(false),
-                Err(Errno::EXIST) => (),
+                Err(Errno::EXIST) => label = self.namer.next(label),
                 Err(errno) => {
                     let doing = format!("rename {}/{} to {}", home.shown(), file.text(), old.display());
                     return Err(Error::new(doing, errno));

@@ -2,6 +2,7 @@
 //!
 //! | found | plan |
 //! |---|---|
+//! | `processed` is also an old log by a second link | as the next row, but it is removed |
 //! | `processed` 0744 | `previous` removed, newstate→state, `processed` becomes an old log |
 //! | `processed` 0644, `previous` there | `processed` and `newstate` removed, then `previous` as below |
 //! | `processed` 0644, no `previous` | kept as `.u`: nothing else has its lines |
@@ -34,6 +35,8 @@ pub(super) struct Found {
     pub(super) state: Option<Stat>,
     /// `previous` has a second link, and that is an old log of this directory.
     pub(super) previous_is_named: bool,
+    /// The same of `processed`.
+    pub(super) processed_is_named: bool,
 }
 
 /// One change on the way.
@@ -82,24 +85,22 @@ impl Found {
             processed: regular(Name::Processed, "open")?,
             newstate: regular(Name::Newstate, "open")?,
             state: regular(Name::State, "open")?,
-            previous_is_named: false,
+            ..Found::default()
         };
-        if let Some(previous) = found.previous
-            && previous.links > 1
-        {
-            found.previous_is_named = has_other_name(home, previous)?;
-        }
+        found.previous_is_named = has_other_name(home, found.previous)?;
+        found.processed_is_named = has_other_name(home, found.processed)?;
         Ok(found)
     }
 }
 
-/// Whether an old log of this directory is the same file as `previous`.
-fn has_other_name<D: Disk>(home: &Home<D>, previous: Stat) -> Result<bool, Error> {
+/// Whether an old log of this directory is this very file: the original links and then unlinks.
+fn has_other_name<D: Disk>(home: &Home<D>, file: Option<Stat>) -> Result<bool, Error> {
+    let Some(file) = file.filter(|file| file.links > 1) else { return Ok(false) };
     use std::os::unix::ffi::OsStrExt;
     let mut named = false;
     let listed = home.disk.list(&home.dir, &mut |name, kind| {
         if kind == Kind::Regular && !named && super::name::parse(name.as_bytes()).is_some() {
-            named = home.disk.stat(&home.dir, name).is_ok_and(|stat| stat.inode == previous.inode);
+            named = home.disk.stat(&home.dir, name).is_ok_and(|stat| stat.inode == file.inode);
         }
     });
     listed.map_err(|errno| Error::new(format!("read {}", home.shown()), errno))?;
@@ -112,14 +113,15 @@ pub(super) fn plan(found: &Found, this_boot: bool, processor: bool) -> Plan {
     let mut process = false;
     let mut previous = found.previous;
     match found.processed {
-        Some(processed) if processed.safe => {
+        Some(processed) if processed.safe || found.processed_is_named => {
             if previous.take().is_some() {
                 steps.push(Step::Remove(Name::Previous));
             }
             if found.newstate.is_some() {
                 steps.push(Step::NewstateToState);
             }
-            steps.push(Step::Finish(Name::Processed));
+            let step = if found.processed_is_named { Step::Remove } else { Step::Finish };
+            steps.push(step(Name::Processed));
         }
         half => {
             if let Some(half) = half {
@@ -215,7 +217,7 @@ mod tests {
     }
 
     /// `c` current, `p` previous, `r` processed: small 0644, capital 0744, `.` absent, `0` empty; then `n` newstate,
-    /// `=` previous is named.
+    /// `=` previous is named, `~` processed is.
     fn found(text: &str) -> Found {
         let mut found = Found::default();
         for letter in text.chars() {
@@ -227,6 +229,7 @@ mod tests {
                 'o' => found.previous = file(false, 0),
                 'n' => found.newstate = file(false, 0),
                 '=' => found.previous_is_named = true,
+                '~' => found.processed_is_named = true,
                 _ => panic!("no such letter: {letter}"),
             }
         }
@@ -267,6 +270,7 @@ mod tests {
         check("cRn", true, true, &[NewstateToState, Finish(R)], Continue, false); // 12
         check("cR", true, true, &[Finish(R)], Continue, false); // 13
         check("cr", true, true, &[Abandon(R)], Continue, false);
+        check("cR~n", true, true, &[NewstateToState, Remove(R)], Continue, false);
         check("cP=", true, true, &[Remove(P)], Continue, false); // 14
     }
 }

@@ -1,0 +1,74 @@
+//! A directory for one test.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// A temporary directory named after the running test. It goes when dropped, unless the test panics: then it stays and is named
+/// in the test's output.
+#[derive(Debug)]
+pub struct Scratch {
+    dir: Option<tempfile::TempDir>,
+}
+
+impl Scratch {
+    /// A fresh, empty directory, mode 0755, so that a program which gave up its privileges can reach it.
+    ///
+    /// # Panics
+    ///
+    /// Where the system's temporary directory cannot be written.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it makes a directory; a default should not")]
+    pub fn new() -> Scratch {
+        let thread = std::thread::current();
+        let name: String = thread
+            .name()
+            .unwrap_or("test")
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
+        let dir = tempfile::Builder::new()
+            .prefix(&format!("{name}."))
+            .tempdir()
+            .expect("the temporary directory can be written");
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("own directory");
+        Scratch { dir: Some(dir) }
+    }
+
+    /// The directory itself: absolute.
+    ///
+    /// # Panics
+    ///
+    /// Never: the directory is there until this value is dropped.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.dir.as_ref().expect("held until drop").path()
+    }
+
+    /// A path inside.
+    #[must_use]
+    pub fn join(&self, inside: impl AsRef<Path>) -> PathBuf {
+        self.path().join(inside)
+    }
+
+    /// A copy of a program inside, mode 0755: for users who cannot reach the build directory.
+    ///
+    /// # Panics
+    ///
+    /// Where the program cannot be read.
+    #[must_use]
+    pub fn install(&self, program: &Path) -> PathBuf {
+        let copy = self.join(program.file_name().expect("a program has a name"));
+        std::fs::copy(program, &copy).expect("the program can be copied");
+        std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).expect("own file");
+        copy
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let Some(dir) = self.dir.take() else { return };
+        if std::thread::panicking() {
+            eprintln!("kept: {}", dir.keep().display());
+        }
+    }
+}
