@@ -10,7 +10,7 @@ use crate::split;
 use crate::stamp::{STAMP_BYTES, Stamper};
 
 /// A frame is closed when its text has so many bytes; one line can go beyond.
-const TEXT_BYTES: usize = 64 * 1024;
+const TEXT_BYTES: usize = 32 * 1024;
 /// Most lines of a frame.
 const LINES: usize = 2048;
 
@@ -81,7 +81,7 @@ impl Text {
     fn grow(&mut self, needed: usize) {
         // What growing leaves behind stays in memory, so the first time is the last for ordinary batches. Zeros that come
         // from the system take no memory until they are written over.
-        let mut larger = vec![0; needed.max(2 * TEXT_BYTES)];
+        let mut larger = vec![0; needed.max(4 * TEXT_BYTES)];
         larger[..self.len].copy_from_slice(self.bytes());
         self.buffer = larger;
     }
@@ -139,7 +139,7 @@ impl Framer {
             text: Text::default(),
             copied: false,
             taken: 0,
-            lines: Vec::new(),
+            lines: Vec::with_capacity(if by_line { LINES } else { 1 }),
             continues: false,
             wanted: Vec::new(),
             counts,
@@ -150,6 +150,11 @@ impl Framer {
     /// The stamp of lines, if they get one.
     pub fn stamp(&self) -> Option<crate::stamp::StampKind> {
         self.stamper.as_ref().map(Stamper::kind)
+    }
+
+    /// Length of the last stamp, its space included; 0 without stamps.
+    pub fn stamp_bytes(&self) -> usize {
+        self.stamper.as_ref().map_or(0, Stamper::stamp_bytes)
     }
 
     /// Whether the next byte goes on a line that has been begun in the log.
@@ -489,7 +494,7 @@ mod tests {
         let mut framer = framer(Some(StampKind::Tai64n), None);
         let got = road(&mut framer, &[(&batch, Partial::Wait)]);
         assert_eq!(got[0].len(), 27 * batch.len());
-        assert_eq!(framer.text.buffer.len(), 2 * TEXT_BYTES);
+        assert_eq!(framer.text.buffer.len(), 4 * TEXT_BYTES);
         assert!(framer.lines.capacity() <= LINES);
     }
 

@@ -24,8 +24,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// After TERM a frame that only waits for a finisher gets this long to reach every directory.
+const STOP_GRACE: Duration = Duration::from_millis(200);
 /// After TERM everything ends within this time; what is not finished then is left for the next start.
-const STOP_LIMIT: Duration = Duration::from_millis(800);
+const STOP_LIMIT: Duration = Duration::from_millis(900);
 
 /// Where warnings go: text without program and level.
 pub type Say<'a> = &'a mut dyn FnMut(String);
@@ -68,8 +70,8 @@ pub struct Pump<I, E, D: Disk> {
     waiter: Waiter,
     batch: Vec<u8>,
     scratch: Vec<u8>,
-    /// A signal asked for the end.
-    stopping: bool,
+    /// When a signal asked for the end, by [`Disk::uptime`].
+    stopping: Option<Duration>,
     /// A signal asked for new files.
     rotate: bool,
 }
@@ -140,7 +142,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
             waiter,
             batch: vec![0; BATCH_BYTES],
             scratch: Vec::new(),
-            stopping: false,
+            stopping: None,
             rotate: false,
         })
     }
@@ -197,7 +199,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
             if woken.signals {
                 self.hear_signals();
             }
-            if self.stopping {
+            if self.stopping.is_some() {
                 return self.log_held(say);
             }
             self.rotate_if_told();
@@ -348,7 +350,18 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
                 Some(true) => Some(pause.lengthen()),
                 Some(false) => None,
             };
-            self.pause(timeout, say)?;
+            let grace = match (self.stopping, blocked) {
+                (None, _) => None,
+                (Some(since), Some(false)) => {
+                    let left = (since + STOP_GRACE).saturating_sub(self.disk.uptime());
+                    if left.is_zero() {
+                        return Err(Stopped);
+                    }
+                    Some(left)
+                }
+                (Some(_), _) => return Err(Stopped),
+            };
+            self.pause(timeout.into_iter().chain(grace).min(), say);
         }
     }
 
@@ -379,7 +392,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
     }
 
     /// Waits, not for input: for a signal, the finishers, or the time.
-    fn pause(&mut self, timeout: Option<Duration>, say: Say<'_>) -> Result<(), Stopped> {
+    fn pause(&mut self, timeout: Option<Duration>, say: Say<'_>) {
         let due = self.tick(say);
         let timeout = due.into_iter().chain(timeout).min();
         self.waiter.pause(&self.signals, timeout);
@@ -387,7 +400,6 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
         for outlet in &mut self.outlets {
             outlet.cyclog.listen(say);
         }
-        if self.stopping { Err(Stopped) } else { Ok(()) }
     }
 
     /// Alerts and status files. A status file that cannot be written is not waited for: its next line is another chance.
@@ -398,11 +410,10 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
                 let alert = alert(head, self.alerts.terminal);
                 // A pipe that is full is waited for here, where a signal ends the wait.
                 while !takes_a_write(&self.alerts.target, &self.signals) {
-                    while let Some(request) = self.signals.request() {
-                        self.stopping |= request == Request::Stop;
-                        self.rotate |= request == Request::Rotate;
-                    }
-                    if self.stopping {
+                    let (stop, rotate) = requests(&mut self.signals);
+                    self.rotate |= rotate;
+                    if stop {
+                        self.stopping = Some(self.disk.uptime());
                         return Err(Stopped);
                     }
                 }
@@ -427,16 +438,19 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
         Ok(())
     }
 
-    /// A signal came before every directory had the frame. Returns how many of its bytes all of them have, to be taken; what a
-    /// directory got of a line that stays in the input is taken back.
+    /// A signal came before every directory had the frame. Returns how many of its bytes all of them have, to be taken. What a
+    /// directory got of a line that stays in the input is taken back, if it can be.
     fn settle_for_less(&mut self, frame: &[u8]) -> usize {
         let mut all = if self.outlets.is_empty() { 0 } else { frame.len() };
         for outlet in &mut self.outlets {
             let (source, vain) = self.framer.settled(frame, outlet.group, outlet.written);
-            if vain > 0 {
-                outlet.cyclog.take_back(vain);
-            }
-            all = all.min(source);
+            let kept = if vain > 0 && !outlet.cyclog.take_back(vain) {
+                // It reaches back into a file that is full: so much of the line is logged, and the next logger logs the rest.
+                vain.saturating_sub(self.framer.stamp_bytes())
+            } else {
+                0
+            };
+            all = all.min(source + kept);
         }
         all
     }
@@ -447,21 +461,17 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
         if held.is_empty() {
             return End::Clean;
         }
-        self.stopping = false;
-        let logged = self.log(&held, Partial::End, None, self.disk.now(), say);
-        self.stopping = true;
-        match logged {
+        match self.log(&held, Partial::End, None, self.disk.now(), say) {
             Ok(_) => End::Clean,
             Err(_) => End::Failed,
         }
     }
 
     fn hear_signals(&mut self) {
-        while let Some(request) = self.signals.request() {
-            match request {
-                Request::Stop => self.stopping = true,
-                Request::Rotate => self.rotate = true,
-            }
+        let (stop, rotate) = requests(&mut self.signals);
+        self.rotate |= rotate;
+        if stop && self.stopping.is_none() {
+            self.stopping = Some(self.disk.uptime());
         }
     }
 
@@ -486,18 +496,15 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
     /// The clean end of every directory.
     fn close(&mut self, say: Say<'_>) -> End {
         let mut pause = Pause::new(Duration::from_millis(10), Duration::from_millis(100));
-        let mut deadline: Option<Duration> = None;
         loop {
             let uptime = self.disk.uptime();
-            if self.stopping && deadline.is_none() {
-                deadline = Some(uptime + STOP_LIMIT);
-            }
+            let deadline = self.stopping.map(|since| since + STOP_LIMIT);
             let mut trouble = false;
             let mut open = false;
             for index in 0..self.outlets.len() {
                 let outlet = &mut self.outlets[index];
                 outlet.cyclog.listen(say);
-                match outlet.cyclog.close(self.stopping) {
+                match outlet.cyclog.close(self.stopping.is_some()) {
                     Ok(closed) => open |= !closed,
                     Err(Blocked::Finisher) => open = true,
                     Err(Blocked::Trouble(error)) => {
@@ -516,10 +523,21 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
             let limit = deadline.map(|deadline| deadline - uptime);
             let again = trouble.then(|| pause.lengthen());
             let timeout = limit.into_iter().chain(again).min();
-            // Stopping is what we are doing.
-            let _ = self.pause(timeout, say);
+            self.pause(timeout, say);
         }
     }
+}
+
+/// Whether signals ask for the end, and for new files.
+fn requests(signals: &mut Signals) -> (bool, bool) {
+    let (mut stop, mut rotate) = (false, false);
+    while let Some(request) = signals.request() {
+        match request {
+            Request::Stop => stop = true,
+            Request::Rotate => rotate = true,
+        }
+    }
+    (stop, rotate)
 }
 
 /// Why a batch was not logged to its end.

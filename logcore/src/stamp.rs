@@ -112,6 +112,11 @@ impl Stamper {
         self.kind
     }
 
+    /// Length of the last stamp.
+    pub fn stamp_bytes(&self) -> usize {
+        self.len
+    }
+
     /// Sets the moment of the next line: `now`, or one nanosecond after the last stamp when that is later.
     ///
     /// A clock that stepped back by more than a second is followed; stamps then go back with it.

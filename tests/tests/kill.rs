@@ -3,15 +3,17 @@
 //!
 //! A failure prints its seed; `TEST_SEED=…` draws the same lines and the same pauses again.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, kill_process};
 use tests::feeder::{BATCH, Corpus, Mix, Rng, Rules, Verdict, feed, is_old_log, judge, seed};
 use tests::rig::{HeldPipe, SOON, skipped};
-use tests::{Cmd, LogDir, Output, Running, Scratch, original, program};
+use tests::{Cmd, LogDir, Output, Running, Scratch, Signal, original, program};
 
 const ALL: &[u8] = b"ABC";
 
@@ -134,6 +136,15 @@ fn is_locked_out(out: &Output) -> bool {
     out.status() == "exit 111" && said.contains("unable to lock directory") && said.lines().count() == 1
 }
 
+/// Kills what a process has started: strace would leave a logger that hangs behind.
+fn kill_children(parent: Pid) {
+    let parent = parent.as_raw_nonzero();
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+    for child in children.split_whitespace().filter_map(|id| Pid::from_raw(id.parse().ok()?)) {
+        _ = kill_process(child, Signal::KILL);
+    }
+}
+
 /// Runs a logger, started again as long as it is locked out. One that does not end is killed, which its status tells.
 fn run_to_the_end(start: impl Fn() -> Running) -> Output {
     for _ in 0..MOST_REFUSALS {
@@ -141,6 +152,9 @@ fn run_to_the_end(start: impl Fn() -> Running) -> Output {
         let end = Instant::now() + SOON;
         while !running.has_ended() && Instant::now() < end {
             thread::sleep(Duration::from_millis(1));
+        }
+        if !running.has_ended() {
+            kill_children(running.pid());
         }
         let out = if running.has_ended() { running.wait_open() } else { running.kill() };
         if !is_locked_out(&out) {

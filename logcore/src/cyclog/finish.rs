@@ -159,11 +159,7 @@ impl<D: Disk> Worker<D> {
                     self.voice.tell(Event::Synced { generation, upto });
                 }
             }
-            Order::Last => {
-                self.last = true;
-                // The road may be waiting for room to give the next order.
-                (self.voice.bell)();
-            }
+            Order::Last => self.last = true,
             Order::Close { file, generation } => {
                 if self.sync(&file, generation) {
                     if let Err(error) = self.home.set_mode(&file, Name::Current, MODE_SAFE) {
@@ -234,9 +230,23 @@ impl<D: Disk> Worker<D> {
         }
     }
 
-    /// Ends a processor that runs and drops the work: `previous` stays for the next start.
+    /// Does what takes no processor and works at once; ends a processor that runs. `previous` may stay for the next start.
     fn stop(&mut self) {
-        if let Some(Work { stage: Stage::Running { mut child, .. }, .. }) = self.work.take() {
+        let mut work = self.work.take();
+        while let Some(going) = &mut work {
+            if matches!(going.stage, Stage::Start | Stage::Running { .. }) {
+                break;
+            }
+            match going.attempt(&self.home, &mut self.logs, &self.voice) {
+                Ok(Next::To(stage)) => going.stage = stage,
+                Ok(Next::Done { left }) => {
+                    self.voice.tell(Event::Finished { left });
+                    work = None;
+                }
+                Ok(Next::Wait(_) | Next::Again(_)) | Err(_) => break,
+            }
+        }
+        if let Some(Work { stage: Stage::Running { mut child, .. }, .. }) = work {
             let disk = &self.home.disk;
             let mut look = LOOK_PAUSE;
             disk.kill(&mut child, false);
@@ -260,7 +270,11 @@ impl<D: Disk> Worker<D> {
                     Err(_) => return,
                 },
                 recv(orders) -> order => match order {
-                    Ok(order) => self.take(order),
+                    Ok(order) => {
+                        self.take(order);
+                        // The road may be waiting to give the next order.
+                        (self.voice.bell)();
+                    }
                     Err(_) => return,
                 },
                 recv(timeout) -> _ => (),

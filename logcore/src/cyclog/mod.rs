@@ -108,7 +108,7 @@ impl<D: Disk> Opened<D> {
         let home = Home { disk, dir, config };
         let unlocked = |errno| Error::new(format!("lock directory {shown}"), errno);
         let lock = home.disk.open(&home.dir, Name::Lock.os(), How::Lock).map_err(unlocked)?;
-        home.disk.lock(&lock).map_err(unlocked)?;
+        take_lock(&home.disk, &lock).map_err(unlocked)?;
         let found = Found::look(&home)?;
         if found.current.is_some() {
             home.open(Name::Current, How::Append)?;
@@ -185,6 +185,18 @@ impl<D: Disk> Opened<D> {
             closing: Closing::No,
         })
     }
+}
+
+/// Locks, trying for a moment: a logger that is killed just as it starts its processor leaves a child that has the lock
+/// until it becomes `sh`.
+fn take_lock<D: Disk>(disk: &D, lock: &D::File) -> Result<(), Errno> {
+    for _ in 0..10 {
+        match disk.lock(lock) {
+            Err(Errno::AGAIN) => std::thread::sleep(Duration::from_millis(20)),
+            other => return other,
+        }
+    }
+    disk.lock(lock)
 }
 
 /// A new `current`, mode 0644.
@@ -299,14 +311,14 @@ impl<D: Disk> Cyclog<D> {
     #[doc(alias = "c_write")]
     pub fn append(&mut self, text: &[u8]) -> Result<usize, Blocked> {
         self.settle()?;
-        if self.bytes >= self.home.config.size {
+        let size = self.home.config.size;
+        if matches!(self.tail, Tail::Unended | Tail::Torn) && self.bytes < size {
+            self.write(b"\n")?;
+        }
+        if self.is_full() {
             self.rotation = Rotation::Due;
             self.settle()?;
         }
-        if matches!(self.tail, Tail::Unended | Tail::Torn) {
-            self.write(b"\n")?;
-        }
-        let size = self.home.config.size;
         let room = usize::try_from(size - self.bytes).unwrap_or(usize::MAX);
         let mut piece = &text[..text.len().min(room)];
         if self.bytes + piece.len() as u64 >= size.saturating_sub(LAST_BYTES) {
@@ -316,12 +328,18 @@ impl<D: Disk> Cyclog<D> {
             }
         }
         let written = self.write(piece)?;
-        if self.bytes >= size.saturating_sub(LAST_BYTES) && self.tail == Tail::Whole {
+        if self.is_full() {
             self.rotation = Rotation::Due;
             // What fails here is tried again before the next write.
             let _ = self.settle();
         }
         Ok(written)
+    }
+
+    /// No line is begun near the end of a file, so short lines are never cut in two.
+    fn is_full(&self) -> bool {
+        let size = self.home.config.size;
+        self.bytes >= size || (self.tail == Tail::Whole && self.bytes >= size.saturating_sub(LAST_BYTES))
     }
 
     fn write(&mut self, piece: &[u8]) -> Result<usize, Blocked> {
