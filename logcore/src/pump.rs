@@ -421,9 +421,17 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
                 let _ = rustix::io::write(&self.alerts.target, &alert);
             }
         }
-        for (group, status, complaint) in &mut self.statuses {
-            let selected = self.framer.heads(frame).filter(|(line, _)| self.framer.wants(*line, *group));
-            let Some((_, head)) = selected.last() else { continue };
+        // Only the last line stays, so only that is shown; the later of two lines last, should two actions name one file.
+        let mut last: Vec<_> = self
+            .statuses
+            .iter_mut()
+            .filter_map(|shown| {
+                let selected = self.framer.heads(frame).filter(|(line, _)| self.framer.wants(*line, shown.0));
+                Some((selected.last()?, shown))
+            })
+            .collect();
+        last.sort_by_key(|((line, _), _)| *line);
+        for ((_, head), (_, status, complaint)) in last {
             let uptime = self.disk.uptime();
             match status.show(head) {
                 Ok(()) => drop(complaint.settled(uptime)),

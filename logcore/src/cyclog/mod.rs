@@ -315,20 +315,14 @@ impl<D: Disk> Cyclog<D> {
         if matches!(self.tail, Tail::Unended | Tail::Torn) && self.bytes < size {
             self.write(b"\n")?;
         }
-        if self.is_full() {
+        if self.bytes >= size || (self.near_end() && self.fitting(text).is_none()) {
             self.rotation = Rotation::Due;
             self.settle()?;
         }
         let room = usize::try_from(size - self.bytes).unwrap_or(usize::MAX);
-        let mut piece = &text[..text.len().min(room)];
-        if self.bytes + piece.len() as u64 >= size.saturating_sub(LAST_BYTES) {
-            let whole = split::whole_bytes(piece);
-            if whole > 0 {
-                piece = &piece[..whole];
-            }
-        }
+        let piece = self.fitting(text).unwrap_or(&text[..text.len().min(room)]);
         let written = self.write(piece)?;
-        if self.is_full() {
+        if self.near_end() {
             self.rotation = Rotation::Due;
             // What fails here is tried again before the next write.
             let _ = self.settle();
@@ -336,10 +330,23 @@ impl<D: Disk> Cyclog<D> {
         Ok(written)
     }
 
-    /// No line is begun near the end of a file, so short lines are never cut in two.
-    fn is_full(&self) -> bool {
+    /// Whether a line has just ended so near the end of the file that the next one may not fit.
+    fn near_end(&self) -> bool {
+        self.tail == Tail::Whole && self.bytes >= self.home.config.size.saturating_sub(LAST_BYTES)
+    }
+
+    /// The beginning of `text` that goes into this file; `None` when it would end in the middle of a line there.
+    fn fitting<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
         let size = self.home.config.size;
-        self.bytes >= size || (self.tail == Tail::Whole && self.bytes >= size.saturating_sub(LAST_BYTES))
+        let room = usize::try_from(size - self.bytes.min(size)).unwrap_or(usize::MAX);
+        let piece = &text[..text.len().min(room)];
+        if self.bytes + (piece.len() as u64) < size.saturating_sub(LAST_BYTES) {
+            return Some(piece);
+        }
+        match split::whole_bytes(piece) {
+            0 => None,
+            whole => Some(&piece[..whole]),
+        }
     }
 
     fn write(&mut self, piece: &[u8]) -> Result<usize, Blocked> {
