@@ -1,7 +1,8 @@
 //! Memory: the most a logger ever had, and what it keeps for itself when it waits.
 //!
-//! Two instances of each logger run side by side, as on every machine with two services, so that program text and
-//! libraries that they share count for neither.
+//! Eight instances of each logger run side by side, as on a machine with a few services, so that program text and libraries
+//! that they share count for none. With only two the figure would depend on chance: a page fault maps the pages around it as
+//! well, and where these begin and end depends on the random address of the program.
 
 use std::fs;
 use std::process::{ChildStdin, Stdio};
@@ -23,7 +24,7 @@ use crate::scratch::{Place, Scratch};
 use crate::speed::{progress, said};
 use crate::stop;
 
-/// Memory in kB of 1024 bytes, as the kernel reports it; of two instances, the one with more.
+/// Memory in kB of 1024 bytes, as the kernel reports it; the median of all instances.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Memory {
     /// The most that was ever resident, shared pages included.
@@ -34,14 +35,16 @@ pub struct Memory {
     pub idle_dirty: u64,
 }
 
+/// How many run side by side.
+const INSTANCES: usize = 8;
 /// The log has not grown for so long: the burst is over.
 const QUIET: Duration = Duration::from_millis(300);
 /// Whoever writes nothing for so long, with more to read, does not read.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What each of the two instances is fed: enough for several rotations.
+/// What each of the instances is fed: enough for a rotation.
 pub fn burst_bytes(options: &Options) -> usize {
-    options.bytes.min(64_000_000)
+    options.bytes.min(24_000_000)
 }
 
 /// Memory of each peer.
@@ -54,7 +57,7 @@ pub fn measure(peers: &[Peer], options: &Options, scratch: &Scratch) -> Result<V
     let mut outcomes = Vec::new();
     for peer in peers {
         progress(&format!("{MEMORY}: {}", peer.name));
-        outcomes.push(both(peer, &input, rest, scratch)?);
+        outcomes.push(side_by_side(peer, &input, rest, scratch)?);
     }
     progress("");
     Ok(outcomes)
@@ -67,9 +70,14 @@ struct Fed {
     place: Place,
 }
 
-fn both(peer: &Peer, input: &Input, rest: Duration, scratch: &Scratch) -> Result<Outcome<Memory>, Fail> {
+fn side_by_side(
+    peer: &Peer,
+    input: &Input,
+    rest: Duration,
+    scratch: &Scratch,
+) -> Result<Outcome<Memory>, Fail> {
     let mut instances = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..INSTANCES {
         match start(peer, input, scratch)? {
             Outcome::Done(fed) => instances.push(fed),
             Outcome::Cannot => return Ok(Outcome::Cannot),
@@ -77,14 +85,17 @@ fn both(peer: &Peer, input: &Input, rest: Duration, scratch: &Scratch) -> Result
         }
     }
     pause(rest)?;
-    let mut most = Memory::default();
-    for fed in &instances {
-        let one = of_process(fed.process.pid())?;
-        most.peak = most.peak.max(one.peak);
-        if one.idle_private > most.idle_private {
-            (most.idle_private, most.idle_dirty) = (one.idle_private, one.idle_dirty);
-        }
-    }
+    let each = instances.iter().map(|fed| of_process(fed.process.pid())).collect::<Result<Vec<_>, _>>()?;
+    let median = |figure: fn(&Memory) -> u64| {
+        let mut figures: Vec<u64> = each.iter().map(figure).collect();
+        figures.sort_unstable();
+        figures[INSTANCES / 2]
+    };
+    let median = Memory {
+        peak: median(|one| one.peak),
+        idle_private: median(|one| one.idle_private),
+        idle_dirty: median(|one| one.idle_dirty),
+    };
     for Fed { process, pipe, place } in instances {
         drop(pipe);
         if !process.finish(GRACE)?.is_some_and(|status| status.success()) {
@@ -92,7 +103,7 @@ fn both(peer: &Peer, input: &Input, rest: Duration, scratch: &Scratch) -> Result
         }
         place.close()?;
     }
-    Ok(Outcome::Done(most))
+    Ok(Outcome::Done(median))
 }
 
 /// Starts an instance, gives it the burst and waits until all of it is in the log.

@@ -7,7 +7,7 @@
 use crate::label::Label;
 use crate::strerr::Errno;
 use command_fds::{CommandFdExt, FdMapping};
-use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, RenameFlags};
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsStr;
@@ -158,6 +158,9 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn kill(&self, child: &mut Self::Child, force: bool);
 }
 
+/// Names of a directory are read so many bytes at a time.
+const LIST_BYTES: usize = 4096;
+
 /// The file system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
@@ -281,7 +284,11 @@ impl Disk for RealDisk {
 
     fn list(&self, dir: &OwnedFd, each: &mut dyn FnMut(&OsStr, Kind)) -> Result<()> {
         // A descriptor of its own, so that the shared offset of `dir` does not matter.
-        for entry in fs::Dir::read_from(dir)? {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let listed = retry_on_intr(|| fs::openat(dir, ".", flags, Mode::empty()))?;
+        let mut buffer = Vec::with_capacity(LIST_BYTES);
+        let mut entries = RawDir::new(listed, buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
             let entry = entry?;
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             let kind = match entry.file_type() {

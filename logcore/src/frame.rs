@@ -10,7 +10,10 @@ use crate::split;
 use crate::stamp::{STAMP_BYTES, Stamper};
 
 /// A frame is closed when its text has so many bytes; one line can go beyond.
-const TEXT_BYTES: usize = 32 * 1024;
+const TEXT_BYTES: usize = 24 * 1024;
+/// Room for the text of a frame and one long line. A block of this size comes from the system untouched: only what is
+/// written over takes memory.
+const TEXT_ROOM: usize = 128 * 1024;
 /// Most lines of a frame.
 const LINES: usize = 2048;
 
@@ -79,9 +82,8 @@ impl Text {
 
     #[cold]
     fn grow(&mut self, needed: usize) {
-        // What growing leaves behind stays in memory, so the first time is the last for ordinary batches. Zeros that come
-        // from the system take no memory until they are written over.
-        let mut larger = vec![0; needed.max(4 * TEXT_BYTES)];
+        // What growing leaves behind stays in memory, so the first time is the last for ordinary batches.
+        let mut larger = vec![0; needed.max(TEXT_ROOM)];
         larger[..self.len].copy_from_slice(self.bytes());
         self.buffer = larger;
     }
@@ -494,7 +496,7 @@ mod tests {
         let mut framer = framer(Some(StampKind::Tai64n), None);
         let got = road(&mut framer, &[(&batch, Partial::Wait)]);
         assert_eq!(got[0].len(), 27 * batch.len());
-        assert_eq!(framer.text.buffer.len(), 4 * TEXT_BYTES);
+        assert_eq!(framer.text.buffer.len(), TEXT_ROOM);
         assert!(framer.lines.capacity() <= LINES);
     }
 

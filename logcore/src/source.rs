@@ -38,6 +38,8 @@ pub struct Source<I> {
     kind: Kind,
     /// Taken from the input already, for want of a way to look or of room in it; comes before what is there.
     held: Vec<u8>,
+    /// What is taken by reading it goes here.
+    nowhere: Vec<u8>,
     /// The input's device and inode.
     identity: (u64, u64),
 }
@@ -79,7 +81,7 @@ impl<I: AsFd> Source<I> {
         };
         #[allow(clippy::useless_conversion)]
         let identity = (stat.st_dev.into(), stat.st_ino.into());
-        Ok(Source { input, kind, held: Vec::new(), identity })
+        Ok(Source { input, kind, held: Vec::new(), nowhere: Vec::new(), identity })
     }
 
     /// The input's descriptor, to wait for.
@@ -163,15 +165,14 @@ impl<I: AsFd> Source<I> {
                 Kind::Pipe { null: Some(null), .. } => retry_on_intr(|| {
                     pipe::splice(&self.input, None, null, None, left, SpliceFlags::NONBLOCK)
                 })?,
+                // One call takes all, so a kill finds all of it or none.
                 Kind::Pipe { null: None, .. } => {
-                    let mut nowhere = [0; 4096];
-                    let most = nowhere.len().min(left);
-                    retry_on_intr(|| rustix::io::read(&self.input, &mut nowhere[..most]))?
+                    self.nowhere.resize(left, 0);
+                    retry_on_intr(|| rustix::io::read(&self.input, &mut self.nowhere[..]))?
                 }
                 Kind::Socket => {
-                    let mut nowhere = [0; 4096];
-                    let most = nowhere.len().min(left);
-                    retry_on_intr(|| net::recv(&self.input, &mut nowhere[..most], RecvFlags::DONTWAIT))?.0
+                    self.nowhere.resize(left, 0);
+                    retry_on_intr(|| net::recv(&self.input, &mut self.nowhere[..], RecvFlags::DONTWAIT))?.0
                 }
                 Kind::File => {
                     fs::seek(&self.input, SeekFrom::Current(i64::try_from(left).unwrap_or(i64::MAX)))?;

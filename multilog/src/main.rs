@@ -48,8 +48,15 @@ fn log(arguments: Vec<OsString>) -> Result<End, Error> {
         warn(warning.clone());
     }
     let signals = Signals::block()?;
-    let pump =
-        Pump::new(script, std::io::stdin(), std::io::stderr(), signals, RealDisk, boot_id(), &mut warn)?;
+    let pump = Pump::new(
+        script,
+        rustix::stdio::stdin(),
+        rustix::stdio::stderr(),
+        signals,
+        RealDisk,
+        boot_id(),
+        &mut warn,
+    )?;
     Ok(pump.run(&mut warn))
 }
 
