@@ -11,6 +11,8 @@ use crate::stamp::{STAMP_BYTES, Stamper};
 
 /// A frame is closed when its text has so many bytes; one line can go beyond.
 const TEXT_BYTES: usize = 24 * 1024;
+/// Lines up to this length are copied in one piece.
+const SHORT_LINE: usize = 64;
 /// Room for the text of a frame and one long line. A block of this size comes from the system untouched: only what is
 /// written over takes memory.
 const TEXT_ROOM: usize = 128 * 1024;
@@ -95,15 +97,23 @@ impl Text {
         self.len += bytes.len();
     }
 
-    /// A stamp and the line behind it.
+    /// A stamp, and the line that stands from `start` to `end` in the batch.
+    ///
+    /// Copies of constant length need no call: what they copy too much is written over by what comes next.
     #[inline]
-    fn push_stamped(&mut self, (stamp, len): (&[u8; STAMP_BYTES], usize), line: &[u8]) {
-        self.reserve(line.len());
-        // A copy of constant length is faster than one of the right length; the line overwrites the rest.
-        self.buffer[self.len..self.len + STAMP_BYTES].copy_from_slice(stamp);
-        self.len += len;
-        self.buffer[self.len..self.len + line.len()].copy_from_slice(line);
-        self.len += line.len();
+    fn push_stamped(&mut self, stamp: (&[u8; STAMP_BYTES], usize), batch: &[u8], start: usize, end: usize) {
+        let line = end - start;
+        self.reserve(line + SHORT_LINE);
+        if let Some(place) = self.buffer[self.len..].first_chunk_mut::<STAMP_BYTES>() {
+            *place = *stamp.0;
+        }
+        self.len += stamp.1;
+        let short = batch[start..].first_chunk::<SHORT_LINE>().filter(|_| line <= SHORT_LINE);
+        match (short, self.buffer[self.len..].first_chunk_mut::<SHORT_LINE>()) {
+            (Some(short), Some(place)) => *place = *short,
+            _ => self.buffer[self.len..self.len + line].copy_from_slice(&batch[start..end]),
+        }
+        self.len += line;
     }
 }
 
@@ -123,7 +133,7 @@ pub struct Framer {
     continues: bool,
     /// For line `l` and group `g`, at `l * groups + g`; empty when every group wants every line.
     wanted: Vec<bool>,
-    /// For each group how many lines it wants.
+    /// For each group how many lines it wants; not counted when every group wants every line.
     counts: Vec<usize>,
     /// Inside a line that is streamed: who wants it.
     inside: Option<Vec<bool>>,
@@ -199,7 +209,6 @@ impl Framer {
         let text_end = if self.copied { self.text.len } else { taken };
         if taken > 0 {
             self.lines.push(Line::new(text_end, taken));
-            self.counts.fill(1);
             let ended = self.copied || batch[..taken].ends_with(b"\n");
             self.inside = (!ended).then(Vec::new);
         }
@@ -230,7 +239,7 @@ impl Framer {
         let mut lines = split::lines(rest);
         while self.lines.len() < LINES && self.text.len < TEXT_BYTES {
             let Some(line) = lines.next() else { break };
-            self.add(line, taken + lines.offset());
+            self.add(batch, taken + lines.offset() - line.len(), taken + lines.offset());
             if first {
                 first = false;
                 self.set_clock(now);
@@ -243,7 +252,7 @@ impl Framer {
                 self.text.push(&batch[..taken + offset]);
                 self.copied = true;
             }
-            self.add(last, batch.len());
+            self.add(batch, batch.len() - last.len(), batch.len());
             if partial == Partial::End {
                 self.text.push(b"\n");
                 self.lines.pop();
@@ -276,43 +285,35 @@ impl Framer {
         }
         let text_end = if self.copied { self.text.len } else { piece.len() };
         self.lines.push(Line::new(text_end, piece.len()));
-        for (count, wanted) in self.counts.iter_mut().zip(&wanted) {
-            *count += usize::from(*wanted);
-        }
         if !self.selector.wants_all() {
             self.wanted.extend_from_slice(&wanted);
+            count(&mut self.counts, &wanted);
         }
         if !ended {
             self.inside = Some(wanted);
         }
     }
 
-    /// A line, or the beginning of one, whose last byte stands before `source_end` in the batch.
+    /// A line, or the beginning of one, that stands from `start` to `end` in the batch.
     #[inline]
-    fn add(&mut self, line: &[u8], source_end: usize) {
-        let start = self.text.len;
+    fn add(&mut self, batch: &[u8], start: usize, end: usize) {
+        let text_start = self.text.len;
         let (text_end, seen) = if let Some(stamper) = &mut self.stamper {
-            self.text.push_stamped(stamper.stamp(), line);
-            (self.text.len, &self.text.bytes()[start..])
+            self.text.push_stamped(stamper.stamp(), batch, start, end);
+            (self.text.len, &self.text.bytes()[text_start..])
         } else if self.copied {
-            self.text.push(line);
-            (self.text.len, line)
+            self.text.push(&batch[start..end]);
+            (self.text.len, &batch[start..end])
         } else {
-            (source_end, line)
+            (end, &batch[start..end])
         };
-        self.lines.push(Line::new(text_end, source_end));
-        if self.selector.wants_all() {
-            for count in &mut self.counts {
-                *count += 1;
-            }
-            return;
-        }
-        let first = self.wanted.len();
-        self.wanted.resize(first + self.counts.len(), true);
-        let wanted = &mut self.wanted[first..];
-        self.selector.select(split::head(seen), wanted);
-        for (count, wanted) in self.counts.iter_mut().zip(wanted) {
-            *count += usize::from(*wanted);
+        self.lines.push(Line::new(text_end, end));
+        if !self.selector.wants_all() {
+            let first = self.wanted.len();
+            self.wanted.resize(first + self.counts.len(), true);
+            let wanted = &mut self.wanted[first..];
+            self.selector.select(split::head(seen), wanted);
+            count(&mut self.counts, wanted);
         }
     }
 
@@ -346,6 +347,7 @@ impl Framer {
     /// The text that `group` wants; gathered in `scratch` where it is not in one piece.
     pub fn wanted<'a>(&'a self, batch: &'a [u8], group: usize, scratch: &'a mut Vec<u8>) -> &'a [u8] {
         match self.counts[group] {
+            _ if self.selector.wants_all() => self.text(batch),
             0 => b"",
             count if count == self.lines.len() => self.text(batch),
             _ => {
@@ -408,6 +410,12 @@ impl Framer {
             source = self.lines[index].source_end();
         }
         (source, 0)
+    }
+}
+
+fn count(counts: &mut [usize], wanted: &[bool]) {
+    for (count, wanted) in counts.iter_mut().zip(wanted) {
+        *count += usize::from(*wanted);
     }
 }
 
