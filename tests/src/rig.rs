@@ -196,3 +196,20 @@ pub fn skipped(reason: &str) {
     let said = format!("skipped: {}: {reason}\n", thread.name().unwrap_or("test"));
     _ = rustix::io::write(rustix::stdio::stderr(), said.as_bytes());
 }
+
+/// `strace` if it can trace here. Where it is not installed or may not trace, says so and gives `None`; under CI an strace
+/// that is installed has to work.
+pub fn strace() -> Option<&'static str> {
+    let reason = match std::process::Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output()
+    {
+        Ok(output) if output.status.success() => return Some("strace"),
+        Ok(output) => {
+            let reason = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(std::env::var_os("CI").is_none(), "strace is installed and does not work: {reason}");
+            reason
+        }
+        Err(error) => error.to_string(),
+    };
+    skipped(&format!("strace cannot be used: {}", reason.trim_end()));
+    None
+}

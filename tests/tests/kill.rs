@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, kill_process};
 use tests::feeder::{BATCH, Corpus, Mix, Rng, Rules, Verdict, feed, is_old_log, judge, seed};
-use tests::rig::{HeldPipe, SOON, skipped};
+use tests::rig::{HeldPipe, SOON, strace};
 use tests::{Cmd, LogDir, Output, Running, Scratch, Signal, original, program};
 
 const ALL: &[u8] = b"ABC";
@@ -281,23 +281,6 @@ fn the_judge_sees_what_the_original_loses() {
     panic!(
         "TEST_SEED={seed}: no line lost in 100 kills of a logger that is known to lose them: is the judge blind?"
     );
-}
-
-/// `strace` if it can trace here. Where it is not installed or may not trace, says so and gives `None`; under CI an strace
-/// that is installed has to work.
-fn strace() -> Option<&'static str> {
-    let reason = match std::process::Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output()
-    {
-        Ok(output) if output.status.success() => return Some("strace"),
-        Ok(output) => {
-            let reason = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(std::env::var_os("CI").is_none(), "strace is installed and does not work: {reason}");
-            reason
-        }
-        Err(error) => error.to_string(),
-    };
-    skipped(&format!("strace cannot be used: {}", reason.trim_end()));
-    None
 }
 
 /// The system calls at whose entry loggers are killed. One that a logger never makes costs one run.
