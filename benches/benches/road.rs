@@ -32,7 +32,7 @@ fn road(c: &mut Criterion) {
             let script = Script::parse(&actions);
             let selector = Selector::new(&script.rules, &script.groups());
             let stamper = script.stamp.map(|kind| Stamper::new(kind, Zone::Local));
-            let mut framer = Framer::new(stamper, selector, false);
+            let mut framer = Framer::new(stamper, selector, false, u64::MAX);
             let mut scratch = Vec::new();
             b.iter(|| {
                 let (mut rest, mut nanos, mut text) = (&input[..], 0, 0);

@@ -22,7 +22,7 @@ fuzz_target!(|input: Input| {
     let rules: Vec<Rule> =
         pattern.iter().map(|text| Rule { sign: Sign::Minus, pattern: Pattern::star(text) }).collect();
     let groups: Vec<usize> = (0..=rules.len()).collect();
-    let mut framer = Framer::new(None, Selector::new(&rules, &groups), true);
+    let mut framer = Framer::new(None, Selector::new(&rules, &groups), true, u64::MAX);
     let mut got = vec![Vec::new(); groups.len()];
     let mut looks = input.looks.iter().map(|look| usize::from(*look) + 1);
     let (mut taken, mut scratch) = (0, Vec::new());

@@ -262,7 +262,12 @@ impl Disk for RealDisk {
             other => return other,
         }
         match fs::linkat(dir, from, dir, to, AtFlags::empty()) {
-            Ok(()) => return fs::unlinkat(dir, from, AtFlags::empty()),
+            Ok(()) => {
+                return fs::unlinkat(dir, from, AtFlags::empty()).inspect_err(|_| {
+                    // One name or the other, not both: the next try begins anew.
+                    let _ = fs::unlinkat(dir, to, AtFlags::empty());
+                });
+            }
             Err(Errno::EXIST) => return Err(Errno::EXIST),
             // No hard links here, or not for this file. We hold the lock: a name that is absent stays absent.
             Err(_) => (),
@@ -349,7 +354,11 @@ impl Disk for RealDisk {
     }
 
     fn ended(&self, child: &mut Child) -> Result<Option<Ended>> {
-        let status = child.try_wait().map_err(errno)?;
+        let status = match child.try_wait().map_err(errno) {
+            // Somebody made the system forget our children (SIGCHLD was ignored when we started): nothing can be believed.
+            Err(Errno::CHILD) => return Ok(Some(Ended::Badly)),
+            other => other?,
+        };
         Ok(status.map(|status| if status.success() { Ended::Well } else { Ended::Badly }))
     }
 

@@ -9,7 +9,7 @@ use crate::select::Selector;
 use crate::split;
 use crate::stamp::{STAMP_BYTES, Stamper};
 
-/// A frame is closed when its text has so many bytes; one line can go beyond.
+/// Most bytes of a frame's text when it is copied; one line can go beyond.
 const TEXT_BYTES: usize = 24 * 1024;
 /// Lines up to this length are copied in one piece.
 const SHORT_LINE: usize = 64;
@@ -123,6 +123,8 @@ pub struct Framer {
     selector: Selector,
     /// Lines are looked at one by one: they are stamped, selected, or shown by an alert.
     by_line: bool,
+    /// A frame is closed when its text has so many bytes; one line can go beyond.
+    most: usize,
     /// The text, when it is not a piece of the batch.
     text: Text,
     copied: bool,
@@ -140,14 +142,16 @@ pub struct Framer {
 }
 
 impl Framer {
-    /// `heads`: whether some destination asks for the [heads](Self::heads) of lines.
-    pub fn new(stamper: Option<Stamper>, selector: Selector, heads: bool) -> Self {
+    /// `heads`: whether some destination asks for the [heads](Self::heads) of lines. `most`: a frame is closed when its text
+    /// has so many bytes, or earlier: the size of the smallest log file, so that few files end within one frame.
+    pub fn new(stamper: Option<Stamper>, selector: Selector, heads: bool, most: u64) -> Self {
         let by_line = stamper.is_some() || !selector.wants_all() || heads;
         let counts = vec![0; selector.groups()];
         Framer {
             stamper,
             selector,
             by_line,
+            most: usize::try_from(most).unwrap_or(usize::MAX),
             text: Text::default(),
             copied: false,
             taken: 0,
@@ -195,7 +199,10 @@ impl Framer {
     }
 
     fn fill_at_once(&mut self, batch: &[u8], partial: Partial) -> usize {
-        let whole = split::whole_bytes(batch);
+        let whole = match batch.get(..self.most).map(split::whole_bytes) {
+            None | Some(0) => split::whole_bytes(batch),
+            Some(whole) => whole,
+        };
         let rest = whole < batch.len();
         let taken = match partial {
             Partial::End if rest && whole == 0 => {
@@ -237,7 +244,8 @@ impl Framer {
         let mut first = first_seen.is_some();
         let rest = &batch[taken..];
         let mut lines = split::lines(rest);
-        while self.lines.len() < LINES && self.text.len < TEXT_BYTES {
+        let most = self.most.min(TEXT_BYTES);
+        while self.lines.len() < LINES && self.text.len < most {
             let Some(line) = lines.next() else { break };
             self.add(batch, taken + lines.offset() - line.len(), taken + lines.offset());
             if first {
@@ -436,6 +444,7 @@ mod tests {
             stamp.map(|kind| Stamper::new(kind, Zone::Fixed(0))),
             Selector::new(&rules, &groups),
             false,
+            u64::MAX,
         )
     }
 

@@ -7,10 +7,15 @@
 
 use crate::strerr::Error;
 use memchr::memchr;
+use regex_automata::hybrid::dfa;
+use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::syntax;
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
 
 mod glob;
+
+/// A regular expression that takes more than this as an automaton is refused.
+const REGEX_BYTES: usize = 4 << 20;
 
 /// A pattern, ready to join the automaton; star patterns also match by themselves.
 #[derive(Clone, Debug)]
@@ -45,7 +50,18 @@ impl Pattern {
         let text = std::str::from_utf8(text).map_err(|_| complain("not UTF-8".to_owned()))?;
         let config = syntax::Config::new().unicode(false).utf8(false);
         let hir = syntax::parse_with(text, &config).map_err(|error| complain(error.to_string()))?;
-        Ok(Pattern(Kind::Compiled(Hir::concat(vec![anything(), hir]))))
+        let hir = Hir::concat(vec![anything(), hir]);
+        // What the automaton cannot do (Unicode's word boundaries, endless repetitions of repetitions) shows here.
+        let config = thompson::Config::new()
+            .utf8(false)
+            .which_captures(WhichCaptures::None)
+            .nfa_size_limit(Some(REGEX_BYTES));
+        let nfa = thompson::Compiler::new().configure(config).build_from_hir(&hir);
+        let nfa = nfa.map_err(|error| complain(error.to_string()))?;
+        let config = dfa::Config::new().skip_cache_capacity_check(true);
+        let built = dfa::Builder::new().configure(config).build_from_nfa(nfa);
+        built.map_err(|error| complain(error.to_string()))?;
+        Ok(Pattern(Kind::Compiled(hir)))
     }
 
     /// The star pattern, when it is one.
@@ -220,6 +236,8 @@ mod tests {
     fn bad_regular_expressions_are_explained() {
         let error = Pattern::regex(b"a(b").expect_err("a group is open");
         assert!(error.to_string().starts_with("unable to understand regular expression a(b: "), "{error}");
-        assert!(Pattern::regex(b"\xff").is_err());
+        for bad in [&b"\xff"[..], br"(?u)\bfoo", b"((a{1000}){1000}){1000}"] {
+            assert!(Pattern::regex(bad).is_err(), "{}", bad.escape_ascii());
+        }
     }
 }

@@ -105,6 +105,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
         let mut alerted = Vec::new();
         let mut statuses = Vec::new();
         let mut configs = Vec::new();
+        let mut smallest = u64::MAX;
         for destination in script.destinations {
             let group = group(destination.rules);
             match destination.sink {
@@ -113,7 +114,10 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
                     let status = Status::open(disk.clone(), &path)?;
                     statuses.push((group, status, Complaint::default()));
                 }
-                Sink::Cyclog(config) => configs.push((group, config)),
+                Sink::Cyclog(config) => {
+                    smallest = smallest.min(config.size);
+                    configs.push((group, config));
+                }
             }
         }
         let opened: Vec<_> = configs
@@ -136,7 +140,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
             alerts,
             signals,
             disk,
-            framer: Framer::new(stamper, selector, heads),
+            framer: Framer::new(stamper, selector, heads, smallest),
             statuses,
             outlets,
             waiter,
@@ -183,6 +187,11 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
         let mut waiting: Option<Waiting> = None;
         let mut hung_up = false;
         loop {
+            // What was heard in a pause is done before the next wait.
+            if self.stopping.is_some() {
+                return self.log_held(say);
+            }
+            self.rotate_if_told();
             let due = self.tick(say);
             let again = waiting.as_ref().filter(|_| self.source.peeks()).and_then(|waiting| waiting.patience);
             let timeout = due.into_iter().chain(again).min();
@@ -198,11 +207,8 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
             }
             if woken.signals {
                 self.hear_signals();
+                continue;
             }
-            if self.stopping.is_some() {
-                return self.log_held(say);
-            }
-            self.rotate_if_told();
             if !woken.input && again.is_none() {
                 continue;
             }
@@ -211,9 +217,11 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
             self.batch = batch;
             match seen {
                 Ok(false) => (),
-                Ok(true) | Err(Broken::Stopped) => return End::Clean,
+                Ok(true) => return End::Clean,
+                Err(Broken::Stopped) => return self.log_held(say),
                 Err(Broken::Input(errno)) => {
                     say(Error::new("read input", errno).to_string());
+                    self.log_held(say);
                     return End::Failed;
                 }
             }
@@ -280,7 +288,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
                 let patience = same.pause.lengthen();
                 same.patience = Some(patience);
                 // The writer may be unable to write the rest.
-                if patience >= Waiting::CLOGGED && self.source.is_clogged(left) {
+                if patience >= Waiting::CLOGGED && self.source.is_clogged(left, patience) {
                     if left < HEAD_BYTES {
                         self.source.hold(batch)?;
                     } else {
@@ -305,25 +313,38 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
         now: Label,
         say: Say<'_>,
     ) -> Result<usize, Broken> {
-        let mut done = 0;
+        let (mut done, mut untaken, mut files) = (0, 0, self.files());
         while done < batch.len() {
             let first_seen = first_seen.filter(|_| done == 0);
             let frame = &batch[done..];
-            let taken = self.framer.fill(frame, partial, first_seen, now);
-            if taken == 0 {
+            let framed = self.framer.fill(frame, partial, first_seen, now);
+            if framed == 0 {
                 break;
             }
-            match self.deliver(frame, say) {
-                Ok(()) => done += taken,
-                Err(Stopped) => {
-                    done += self.settle_for_less(frame);
-                    self.source.take(done).map_err(Broken::Input)?;
+            let delivered = match self.show(frame, say) {
+                Ok(()) => self.deliver(frame, say).map_err(|Stopped| self.settle_for_less(frame)),
+                Err(Stopped) => Err(0),
+            };
+            match delivered {
+                Ok(()) => (done, untaken) = (done + framed, untaken + framed),
+                Err(settled) => {
+                    self.source.take(untaken + settled).map_err(Broken::Input)?;
                     return Err(Broken::Stopped);
                 }
             }
+            // A file that has ended may have cost a sync and a processor: what is in it is not to be written again.
+            if files != self.files() {
+                self.source.take(untaken).map_err(Broken::Input)?;
+                (untaken, files) = (0, self.files());
+            }
         }
-        self.source.take(done).map_err(Broken::Input)?;
+        self.source.take(untaken).map_err(Broken::Input)?;
         Ok(done)
+    }
+
+    /// Counts the files that have been begun.
+    fn files(&self) -> u64 {
+        self.outlets.iter().map(|outlet| outlet.cyclog.files()).sum()
     }
 
     /// Brings the frame to every destination, however long that takes.
@@ -331,7 +352,6 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
         for outlet in &mut self.outlets {
             outlet.written = 0;
         }
-        self.show(frame, say)?;
         let mut pause = Pause::new(Duration::from_millis(10), Duration::from_millis(100));
         loop {
             let mut blocked = None;
@@ -449,7 +469,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
     /// A signal came before every directory had the frame. Returns how many of its bytes all of them have, to be taken. What a
     /// directory got of a line that stays in the input is taken back, if it can be.
     fn settle_for_less(&mut self, frame: &[u8]) -> usize {
-        let mut all = if self.outlets.is_empty() { 0 } else { frame.len() };
+        let mut all = frame.len();
         for outlet in &mut self.outlets {
             let (source, vain) = self.framer.settled(frame, outlet.group, outlet.written);
             let kept = if vain > 0 && !outlet.cyclog.take_back(vain) {
@@ -507,13 +527,12 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
         loop {
             let uptime = self.disk.uptime();
             let deadline = self.stopping.map(|since| since + STOP_LIMIT);
-            let mut trouble = false;
-            let mut open = false;
+            let (mut trouble, mut open, mut safe) = (false, false, true);
             for index in 0..self.outlets.len() {
                 let outlet = &mut self.outlets[index];
                 outlet.cyclog.listen(say);
                 match outlet.cyclog.close(self.stopping.is_some()) {
-                    Ok(closed) => open |= !closed,
+                    Ok(on_disk) => safe &= on_disk,
                     Err(Blocked::Finisher) => open = true,
                     Err(Blocked::Trouble(error)) => {
                         (open, trouble) = (true, true);
@@ -521,12 +540,9 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
                     }
                 }
             }
-            let doubtful = self.outlets.iter().any(|outlet| outlet.cyclog.doubtful());
-            if !open {
-                break if doubtful { End::Failed } else { End::Clean };
-            }
-            if deadline.is_some_and(|deadline| uptime >= deadline) {
-                break if doubtful { End::Failed } else { End::Clean };
+            if !open || deadline.is_some_and(|deadline| uptime >= deadline) {
+                safe &= !self.outlets.iter().any(|outlet| outlet.cyclog.in_doubt());
+                break if safe { End::Clean } else { End::Failed };
             }
             let limit = deadline.map(|deadline| deadline - uptime);
             let again = trouble.then(|| pause.lengthen());

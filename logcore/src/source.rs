@@ -16,9 +16,13 @@ use rustix::io::retry_on_intr;
 use rustix::net::{self, RecvFlags, SocketType};
 use rustix::pipe::{self, PipeFlags, SpliceFlags};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// Most bytes of a look. With the usual pipe of 64 KiB the writer goes on writing into the other half meanwhile.
 pub const BATCH_BYTES: usize = 32 * 1024;
+
+/// A partial line in a socket that does not grow for so long may be one that cannot: it is taken into memory.
+const SOCKET_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Size wished for a pipe on standard input: the largest an ordinary user may ask for.
 const PIPE_BYTES: usize = 1024 * 1024;
@@ -103,10 +107,10 @@ impl<I: AsFd> Source<I> {
     }
 
     /// Whether more is there than the `len` bytes of the last look, which did not fill its buffer: our own pipe has fewer
-    /// slots than the many small packets or pieces in the input need.
+    /// slots than the many small packets or pieces in the input need, or a mark in a socket's stream ends every look.
     pub fn hides_more(&self, len: usize) -> bool {
         match self.kind {
-            Kind::Pipe { .. } => {
+            Kind::Pipe { .. } | Kind::Socket => {
                 let there = rustix::io::ioctl_fionread(&self.input).unwrap_or(0);
                 there > (len - self.held.len().min(len)) as u64
             }
@@ -146,6 +150,13 @@ impl<I: AsFd> Source<I> {
         match found {
             Ok(Look { len, ended }) => Ok(Look { len: held + len, ended }),
             Err(Errno::AGAIN) if held > 0 => Ok(Look { len: held, ended: false }),
+            // Nobody may look into pipes here: read this one, when next something is there.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::PERM | Errno::ACCESS)
+                if matches!(self.kind, Kind::Pipe { .. }) =>
+            {
+                self.kind = Kind::Other;
+                Err(Errno::AGAIN)
+            }
             Err(errno) => Err(errno),
         }
     }
@@ -192,8 +203,8 @@ impl<I: AsFd> Source<I> {
     /// Whether a partial line of `len` bytes keeps the writer from writing more, though the pipe has room for bytes: its
     /// slots may all be used, by packets or spliced pieces; a socket charges the writer for many small writes.
     ///
-    /// Asks only: while the pipe can be halved, a plain writer has room.
-    pub fn is_clogged(&mut self, len: usize) -> bool {
+    /// Asks only: while the pipe can be halved, a plain writer has room. A socket cannot be asked, so it has to have `waited` for long.
+    pub fn is_clogged(&mut self, len: usize, waited: Duration) -> bool {
         match &mut self.kind {
             Kind::Pipe { narrowed, .. } => {
                 let Ok(size) = pipe::fcntl_getpipe_size(&self.input) else { return true };
@@ -201,6 +212,8 @@ impl<I: AsFd> Source<I> {
                     return true;
                 }
                 match pipe::fcntl_setpipe_size(&self.input, size / 2) {
+                    // The smallest pipe there is.
+                    Ok(halved) if halved >= size => true,
                     Ok(_) => {
                         *narrowed = pipe::fcntl_setpipe_size(&self.input, size).is_err();
                         *narrowed
@@ -208,7 +221,7 @@ impl<I: AsFd> Source<I> {
                     Err(_) => true,
                 }
             }
-            Kind::Socket => len >= 200,
+            Kind::Socket => len >= 200 && waited >= SOCKET_PATIENCE,
             Kind::File | Kind::Other => false,
         }
     }
@@ -235,16 +248,13 @@ fn is_null(device: u64) -> bool {
     fs::major(device) == 1 && fs::minor(device) == 3
 }
 
-/// `None` where the kernel does not let us look.
+/// `None` where we get no pipe of our own.
 fn pipe_kind(input: &impl AsFd) -> Option<Kind> {
     // Not allowed, or allowed no more: the pipe serves as it is.
     let _ = pipe::fcntl_setpipe_size(input, PIPE_BYTES);
     let (mirror_out, mirror_in) = pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
     let null = fs::open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).ok();
-    match pipe::tee(input, &mirror_in, 0, SpliceFlags::NONBLOCK) {
-        Ok(_) | Err(Errno::AGAIN) => Some(Kind::Pipe { mirror_in, mirror_out, null, narrowed: false }),
-        Err(_) => None,
-    }
+    Some(Kind::Pipe { mirror_in, mirror_out, null, narrowed: false })
 }
 
 fn look_into_pipe(
@@ -341,7 +351,7 @@ mod tests {
         let (read, _write) = std::io::pipe().expect("a pipe");
         let mut source = Source::new(read).expect("a pipe can be read");
         assert_eq!(source.look(&mut [0; 64]), Err(Errno::AGAIN));
-        assert!(!source.is_clogged(0));
+        assert!(!source.is_clogged(0, Duration::from_secs(9)));
     }
 
     #[test]

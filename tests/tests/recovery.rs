@@ -63,7 +63,7 @@ impl World {
 
     /// Last written by ours, since the machine was started, from a pipe of this name.
     fn ours_of_this_boot(&self, pipe: &str) -> &World {
-        self.put(("lock", 0o600, &format!("{}\n{pipe}\n", boot_id())))
+        self.put(("lock", 0o600, &format!("{}\n{pipe}\nline\n", boot_id())))
     }
 
     /// Runs a program on it to the end of its input.

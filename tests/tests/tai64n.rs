@@ -319,10 +319,10 @@ fn a_closed_output_is_a_quiet_end() {
 
 #[test]
 fn input_that_does_not_block_is_waited_for() {
-    for name in ["tai64n", "tai64nlocal"] {
+    for (name, arguments) in [("tai64n", &[][..]), ("tai64nlocal", &[]), ("tai64nlocal", &["-"])] {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe");
         fcntl_setfl(&reader, OFlags::NONBLOCK).expect("our own pipe");
-        let running = Cmd::new(program(name)).env("TZ", "UTC0").spawn_on(reader);
+        let running = Cmd::new(program(name)).args(arguments).env("TZ", "UTC0").spawn_on(reader);
         running.settle();
         rustix::io::write(&writer, b"one\n").expect("it reads");
         running.settle();
@@ -646,6 +646,18 @@ fn many_and_large_files_come_out_as_from_cat() {
     // On one processor there is no second thread.
     let out = local().cwd(scratch.path()).args(&names).behind(["taskset", "-c", "0"]).run(b"");
     assert!(out.status() == "exit 0" && out.stdout == wanted, "{out}");
+}
+
+#[test]
+fn standard_input_is_read_from_where_it_stands() {
+    let scratch = Scratch::new();
+    fs::write(scratch.join("file"), format!("taken\n{LABEL} x\n")).expect("own directory");
+    for arguments in [&[][..], &["-"]] {
+        let mut file = fs::File::open(scratch.join("file")).expect("own file");
+        file.read_exact(&mut [0; 6]).expect("it is longer");
+        let out = local().args(arguments).spawn_on(file).wait();
+        check(&out, "exit 0", format!("{SHOWN} x\n").as_bytes(), "");
+    }
 }
 
 /// Large files are cut for several workers, in steps of some power of two.

@@ -36,6 +36,8 @@ pub(super) struct Full<D: Disk> {
     pub(super) moment: Label,
     /// So many of its bytes are surely on disk.
     pub(super) synced: u64,
+    /// A sync of it has failed: it is not to be synced or believed again.
+    pub(super) doubtful: bool,
 }
 
 /// What the finisher is asked for.
@@ -46,8 +48,8 @@ pub(super) enum Order<D: Disk> {
     Sync { file: Arc<D::File>, generation: u64, upto: u64 },
     /// No more input: a processor that fails is not tried again.
     Last,
-    /// Sync and mark `current` at the clean end.
-    Close { file: Arc<D::File>, generation: u64 },
+    /// Sync `current` at the clean end, and `mark` it.
+    Close { file: Arc<D::File>, generation: u64, mark: bool },
 }
 
 /// What the finisher has to say.
@@ -59,12 +61,20 @@ pub(super) enum Event {
     Synced { generation: u64, upto: u64 },
     /// Un-synced data of this file may be lost; it is still in the page cache, and must be written elsewhere at once.
     SyncFailed { generation: u64 },
-    /// `previous` is finished, or (`left`) was left for the next start.
-    Finished { left: bool },
-    /// `current` is on disk and marked (or cannot be marked, which was said).
-    Closed,
+    /// `previous` is finished, or (`left`) was left for the next start. No generation: it was there at the start.
+    Finished { generation: Option<u64>, left: bool },
+    /// `current` is on disk, and so is its name, unless `safe` is false; that was said.
+    Closed { safe: bool },
     /// Told to stop, and has.
     Stopped,
+}
+
+/// What a directory needs when it is opened.
+pub(super) enum First {
+    /// `previous` is whole and waits for its processor; the label is kept for it.
+    Process(Label),
+    /// There are more old logs than stay.
+    Retain,
 }
 
 /// How far the file is.
@@ -83,7 +93,9 @@ enum Stage<D: Disk> {
     Replace,
     /// Gives this file its name.
     Name(Name),
-    /// Puts the name on disk, and removes old logs.
+    /// Puts the name on disk.
+    Named,
+    /// Removes old logs.
     Retain,
 }
 
@@ -151,8 +163,9 @@ impl<D: Disk> Worker<D> {
     fn take(&mut self, order: Order<D>) {
         match order {
             Order::Finish(full) => {
-                let stage = if self.doubtful == Some(full.generation) { Stage::Rescue } else { Stage::Sync };
-                self.work = Some(work(stage, full.moment, Some(full)));
+                let doubtful = full.doubtful || self.doubtful == Some(full.generation);
+                let stage = if doubtful { Stage::Rescue } else { Stage::Sync };
+                self.work = Some(Work::new(stage, full.moment, Some(full)));
             }
             Order::Sync { file, generation, upto } => {
                 if self.sync(&file, generation) {
@@ -160,15 +173,23 @@ impl<D: Disk> Worker<D> {
                 }
             }
             Order::Last => self.last = true,
-            Order::Close { file, generation } => {
+            Order::Close { file, generation, mark } => {
                 if self.sync(&file, generation) {
-                    if let Err(error) = self.home.set_mode(&file, Name::Current, MODE_SAFE) {
+                    let safe = self.mark_closed(&file, generation, mark).map_err(|error| {
                         self.voice.say(error.to_string());
-                    }
-                    self.voice.tell(Event::Closed);
+                    });
+                    self.voice.tell(Event::Closed { safe: safe.is_ok() });
                 }
             }
         }
+    }
+
+    /// The name of `current` is on disk, and the mark is set.
+    fn mark_closed(&self, file: &D::File, generation: u64, mark: bool) -> Result<(), Error> {
+        if self.named != Some(generation) {
+            self.home.sync_dir()?;
+        }
+        if mark { self.home.set_mode(file, Name::Current, MODE_SAFE) } else { Ok(()) }
     }
 
     /// Puts `current` and its name on disk. On an error, which is told, the file is never synced or believed again.
@@ -195,8 +216,7 @@ impl<D: Disk> Worker<D> {
             let work = self.work.as_mut()?;
             let uptime = self.home.disk.uptime();
             if self.last && work.processor_failed {
-                self.work = None;
-                self.voice.tell(Event::Finished { left: true });
+                self.finished(true);
                 return None;
             }
             if work.not_before > uptime {
@@ -217,10 +237,10 @@ impl<D: Disk> Worker<D> {
                 Ok(Next::Done { left }) => {
                     if let Some(lasted) = work.complaint.settled(uptime) {
                         let shown = self.home.shown();
-                        self.voice.say(format!("finished {shown}/previous after {} s", lasted.as_secs()));
+                        let (s, ms) = (lasted.as_secs(), lasted.subsec_millis());
+                        self.voice.say(format!("{shown}/previous is finished after {s}.{} s", ms / 100));
                     }
-                    self.work = None;
-                    self.voice.tell(Event::Finished { left });
+                    self.finished(left);
                 }
                 Err(error) => {
                     work.not_before = uptime + work.disk_pause.lengthen();
@@ -230,22 +250,26 @@ impl<D: Disk> Worker<D> {
         }
     }
 
-    /// Does what takes no processor and works at once; ends a processor that runs. `previous` may stay for the next start.
+    fn finished(&mut self, left: bool) {
+        let full = self.work.take().and_then(|work| work.full);
+        self.voice.tell(Event::Finished { generation: full.map(|full| full.generation), left });
+    }
+
+    /// Does what takes no processor and works at once; ends a processor that runs. `previous` may stay for the next start, and
+    /// so may old logs that are too many.
     fn stop(&mut self) {
-        let mut work = self.work.take();
-        while let Some(going) = &mut work {
-            if matches!(going.stage, Stage::Start | Stage::Running { .. }) {
-                break;
-            }
-            match going.attempt(&self.home, &mut self.logs, &self.voice) {
-                Ok(Next::To(stage)) => going.stage = stage,
-                Ok(Next::Done { left }) => {
-                    self.voice.tell(Event::Finished { left });
-                    work = None;
-                }
-                Ok(Next::Wait(_) | Next::Again(_)) | Err(_) => break,
+        while let Some(work) = &mut self.work {
+            match work.stage {
+                Stage::Start | Stage::Running { .. } => break,
+                Stage::Retain => self.finished(false),
+                _ => match work.attempt(&self.home, &mut self.logs, &self.voice) {
+                    Ok(Next::To(stage)) => work.stage = stage,
+                    Ok(Next::Done { left }) => self.finished(left),
+                    Ok(Next::Wait(_) | Next::Again(_)) | Err(_) => break,
+                },
             }
         }
+        let work = self.work.take();
         if let Some(Work { stage: Stage::Running { mut child, .. }, .. }) = work {
             let disk = &self.home.disk;
             let mut look = LOOK_PAUSE;
@@ -290,21 +314,21 @@ fn complain(complaint: &mut Complaint, error: &Error, uptime: Duration, voice: &
     }
 }
 
-fn work<D: Disk>(stage: Stage<D>, moment: Label, full: Option<Full<D>>) -> Work<D> {
-    Work {
-        stage,
-        full,
-        moment,
-        reserved: None,
-        not_before: Duration::ZERO,
-        disk_pause: Pause::new(Duration::from_millis(10), Duration::from_secs(1)),
-        processor_pause: Pause::new(Duration::from_secs(1), Duration::from_secs(60)),
-        processor_failed: false,
-        complaint: Complaint::default(),
-    }
-}
-
 impl<D: Disk> Work<D> {
+    fn new(stage: Stage<D>, moment: Label, full: Option<Full<D>>) -> Self {
+        Work {
+            stage,
+            full,
+            moment,
+            reserved: None,
+            not_before: Duration::ZERO,
+            disk_pause: Pause::new(Duration::from_millis(10), Duration::from_secs(1)),
+            processor_pause: Pause::new(Duration::from_secs(1), Duration::from_secs(60)),
+            processor_failed: false,
+            complaint: Complaint::default(),
+        }
+    }
+
     /// Tries the stage once.
     fn attempt(&mut self, home: &Home<D>, logs: &mut OldLogs, voice: &Voice) -> Result<Next<D>, Error> {
         match &mut self.stage {
@@ -320,18 +344,18 @@ impl<D: Disk> Work<D> {
                 Ok(Next::To(if processor { Stage::Start } else { Stage::Name(Name::Previous) }))
             }
             Stage::Rescue => {
-                let Some(full) = &self.full else { return Ok(Next::To(Stage::Retain)) };
+                let Some(full) = &self.full else { return Ok(Next::To(Stage::Named)) };
                 let first = rescue(home, logs, full)?;
                 // What is in doubt is cut off. If that fails, its lines are there twice.
                 let cut = home.disk.truncate(&full.file, full.synced).is_ok();
                 if cut && full.synced == 0 {
                     home.unlink(Name::Previous)?;
-                    return Ok(Next::To(Stage::Retain));
+                    return Ok(Next::To(Stage::Named));
                 }
                 Ok(Next::To(Stage::SetAside(first)))
             }
             Stage::SetAside(name) => match home.disk.rename_new(&home.dir, Name::Previous.os(), name) {
-                Ok(()) | Err(Errno::NOENT) => Ok(Next::To(Stage::Retain)),
+                Ok(()) | Err(Errno::NOENT) => Ok(Next::To(Stage::Named)),
                 Err(errno) => {
                     let doing = format!("rename {}/previous to {}", home.shown(), name.display());
                     Err(Error::new(doing, errno))
@@ -377,10 +401,13 @@ impl<D: Disk> Work<D> {
                 if !named {
                     voice.say(format!("{}/{} has been removed by somebody", home.shown(), file.text()));
                 }
+                Ok(Next::To(Stage::Named))
+            }
+            Stage::Named => {
+                home.sync_dir()?;
                 Ok(Next::To(Stage::Retain))
             }
             Stage::Retain => {
-                home.sync_dir()?;
                 logs.retain(home, &mut |warning| voice.say(warning));
                 Ok(Next::Done { left: false })
             }
@@ -388,8 +415,8 @@ impl<D: Disk> Work<D> {
     }
 }
 
-/// After a failed sync of `previous`: what is not surely on disk is read back, while the page cache still has it, and
-/// written to a new `.u` file. Returns the name before that one, for what is left of `previous`.
+/// After a failed sync of `previous`: what is not surely on disk is read back at once (ext4 and XFS still have it in the page
+/// cache; Btrfs may not) and written to a new `.u` file. Returns the name before that one, for what is left of `previous`.
 ///
 /// If we die in between, `previous` is whole in the page cache and becomes `.u`; some lines are then there twice.
 fn rescue<D: Disk>(home: &Home<D>, logs: &mut OldLogs, full: &Full<D>) -> Result<OsString, Error> {
@@ -397,6 +424,9 @@ fn rescue<D: Disk>(home: &Home<D>, logs: &mut OldLogs, full: &Full<D>) -> Result
     let first = super::name::compose(logs.namer.next(moment), b"u");
     let second = super::name::compose(logs.namer.next(moment), b"u");
     let disk = &home.disk;
+    if disk.stat_file(&full.file).is_ok_and(|stat| stat.size <= full.synced) {
+        return Ok(first);
+    }
     let copied = (|| {
         let copy = disk.open(&home.dir, &second, How::New)?;
         let mut buffer = vec![0; 64 * 1024];
@@ -428,6 +458,8 @@ pub(super) struct Finisher<D: Disk> {
     events: Receiver<Event>,
     /// `previous` is being finished: no other file can take its place.
     busy: bool,
+    /// The worker has been told to stop and has not answered yet.
+    stopping: bool,
 }
 
 /// Where the worker lives.
@@ -443,10 +475,13 @@ enum Place<D: Disk> {
 }
 
 impl<D: Disk> Finisher<D> {
-    /// `process`: when `previous` was found whole and waits for its processor, the label that is kept for it.
-    pub(super) fn new(home: Arc<Home<D>>, logs: OldLogs, bell: Bell, process: Option<Label>) -> Self {
+    /// `first`: what is to be done at once, for what was found at the start.
+    pub(super) fn new(home: Arc<Home<D>>, logs: OldLogs, bell: Bell, first: Option<First>) -> Self {
         let (sender, events) = unbounded();
-        let work = process.map(|label| Work { reserved: Some(label), ..work(Stage::Start, label, None) });
+        let work = first.map(|first| match first {
+            First::Process(label) => Work { reserved: Some(label), ..Work::new(Stage::Start, label, None) },
+            First::Retain => Work::new(Stage::Retain, home.disk.now(), None),
+        });
         let busy = work.is_some();
         let worker = Worker {
             home,
@@ -457,7 +492,7 @@ impl<D: Disk> Finisher<D> {
             named: None,
             voice: Voice { events: sender, bell },
         };
-        let mut finisher = Finisher { place: Place::Here(Box::new(worker)), events, busy };
+        let mut finisher = Finisher { place: Place::Here(Box::new(worker)), events, busy, stopping: false };
         if busy {
             finisher.move_out();
         }
@@ -474,6 +509,9 @@ impl<D: Disk> Finisher<D> {
         let event = self.events.try_recv().ok()?;
         if matches!(event, Event::Finished { .. } | Event::Stopped) {
             self.busy = false;
+        }
+        if matches!(event, Event::Stopped) {
+            self.stopping = false;
         }
         Some(event)
     }
@@ -499,8 +537,11 @@ impl<D: Disk> Finisher<D> {
 
     /// Tells the worker to drop what it does; it answers [`Event::Stopped`].
     pub(super) fn stop(&mut self) {
+        if std::mem::replace(&mut self.stopping, true) {
+            return;
+        }
         match &mut self.place {
-            // The channel holds one word, and there is only one to say.
+            // The channel has room for the one word that is said.
             Place::There { stop, .. } => drop(stop.try_send(())),
             Place::Here(worker) => worker.stop(),
             Place::Moving => (),

@@ -11,7 +11,7 @@ use crate::disk::{Disk, How, MODE_OPEN, MODE_SAFE};
 use crate::split;
 use crate::stamp::StampKind;
 use crate::strerr::{Errno, Error};
-use finish::{Event, Finisher, Full, Order};
+use finish::{Event, Finisher, First, Full, Order};
 use home::{Home, Name};
 use oldlogs::OldLogs;
 use recover::{Current, Found, Plan};
@@ -87,8 +87,9 @@ pub struct Opened<D: Disk> {
     found: Found,
     logs: OldLogs,
     warning: Option<String>,
-    /// What `lock` says of the last writer.
+    /// What `lock` says of the last writer, and whether its file began with the beginning of a line.
     last: Writer,
+    last_began_line: bool,
 }
 
 impl<D: Disk> Opened<D> {
@@ -114,8 +115,8 @@ impl<D: Disk> Opened<D> {
             home.open(Name::Current, How::Append)?;
         }
         let (logs, warning) = OldLogs::survey(&home)?;
-        let last = read_writer(&home.disk, &lock);
-        Ok(Opened { home, lock, found, logs, warning, last })
+        let (last, last_began_line) = read_writer(&home.disk, &lock);
+        Ok(Opened { home, lock, found, logs, warning, last, last_began_line })
     }
 
     /// Mends what was found, and opens `current`. `say` takes warnings.
@@ -137,9 +138,9 @@ impl<D: Disk> Opened<D> {
             recover::plan(&self.found, this_boot, home.config.processor.is_some());
         let moment = home.disk.now();
         // It gets its name when its processor is done, and is older than what gets one now.
-        let process = process.then(|| self.logs.namer.next(moment));
+        let process = process.then(|| First::Process(self.logs.namer.next(moment)));
         for step in steps {
-            recover::carry_out(step, &home, &mut self.logs, moment)?;
+            recover::carry_out(step, &home, &mut self.logs, moment, this_boot)?;
         }
         home.ensure_state()?;
         let (file, bytes, tail) = match current {
@@ -147,17 +148,13 @@ impl<D: Disk> Opened<D> {
             Current::Continue => continue_current(&home, self.found.current.is_some_and(|stat| stat.safe))?,
         };
         home.sync_dir()?;
-        self.logs.retain(&home, say);
-        let lines: Vec<&str> =
-            [&writer.boot, &writer.input].iter().map(|line| line.as_deref().unwrap_or("-")).collect();
-        let text = format!("{}\n", lines.join("\n"));
-        // Written over and then cut: this takes no new space, and a full disk is no reason not to start. Whoever finds less
-        // than this in `lock` believes less.
-        let written = home.disk.overwrite(&self.lock, text.as_bytes());
-        let len = text.len() as u64;
-        if let Err(errno) = written.and_then(|()| home.disk.truncate(&self.lock, len)) {
+        // A disk that is full is no reason not to start: whoever finds less in `lock` believes less.
+        let begins_line = bytes == 0 || (this_boot && self.last_began_line);
+        if let Err(errno) = write_writer(&home.disk, &self.lock, writer, begins_line) {
             say(home.error("write", Name::Lock, errno).to_string());
         }
+        let too_many = self.logs.count > home.config.num.max(2) - 1;
+        let first = process.or_else(|| too_many.then_some(First::Retain));
         let same_input = writer.input.is_some() && writer.input == self.last.input;
         if tail == Tail::Unended {
             say(format!("{}/current ends in the middle of a line; ending it", home.shown()));
@@ -169,8 +166,9 @@ impl<D: Disk> Opened<D> {
         };
         let home = Arc::new(home);
         Ok(Cyclog {
-            finisher: Finisher::new(Arc::clone(&home), self.logs, bell, process),
-            _lock: self.lock,
+            finisher: Finisher::new(Arc::clone(&home), self.logs, bell, first),
+            lock: self.lock,
+            writer: writer.clone(),
             current: Some(Arc::new(file)),
             generation: 0,
             bytes,
@@ -179,9 +177,10 @@ impl<D: Disk> Opened<D> {
             dirty_since: (bytes > 0).then(|| home.disk.uptime()),
             home,
             rotation: Rotation::None,
-            doubtful: false,
+            doubt: None,
             left: false,
             tail,
+            begins_line,
             closing: Closing::No,
         })
     }
@@ -202,7 +201,11 @@ fn take_lock<D: Disk>(disk: &D, lock: &D::File) -> Result<(), Errno> {
 /// A new `current`, mode 0644.
 fn make_current<D: Disk>(home: &Home<D>) -> Result<D::File, Error> {
     let file = home.open(Name::Current, How::New)?;
-    home.set_mode(&file, Name::Current, MODE_OPEN)?;
+    if let Err(error) = home.set_mode(&file, Name::Current, MODE_OPEN) {
+        // The next try makes it anew.
+        home.unlink(Name::Current)?;
+        return Err(error);
+    }
     Ok(file)
 }
 
@@ -227,13 +230,27 @@ fn continue_current<D: Disk>(home: &Home<D>, safe: bool) -> Result<(D::File, u64
     Ok((file, stat.size, tail))
 }
 
-/// What `lock` says; nothing when the original, or nobody, wrote to it.
-fn read_writer<D: Disk>(disk: &D, lock: &D::File) -> Writer {
+/// What `lock` says; nothing when the original, or nobody, wrote to it. And whether `current` begins with the beginning of a
+/// line, not in the middle of one that began in the file before.
+fn read_writer<D: Disk>(disk: &D, lock: &D::File) -> (Writer, bool) {
     let mut buffer = [0; 256];
     let read = disk.read_at(lock, 0, &mut buffer).unwrap_or(0);
     let text = String::from_utf8_lossy(&buffer[..read]);
     let mut lines = text.lines().map(|line| (line != "-" && !line.is_empty()).then(|| line.to_owned()));
-    Writer { boot: lines.next().flatten(), input: lines.next().flatten() }
+    let writer = Writer { boot: lines.next().flatten(), input: lines.next().flatten() };
+    (writer, lines.next().flatten().as_deref() == Some(BEGINS_LINE))
+}
+
+/// The third line of `lock`: `current` begins with the beginning of a line.
+const BEGINS_LINE: &str = "line";
+
+/// Writes over what is in `lock` and cuts the rest: that takes no new space.
+fn write_writer<D: Disk>(disk: &D, lock: &D::File, writer: &Writer, begins_line: bool) -> Result<(), Errno> {
+    let line = |line: &Option<String>| line.clone().unwrap_or_else(|| "-".to_owned());
+    let begins = if begins_line { BEGINS_LINE } else { "-" };
+    let text = format!("{}\n{}\n{begins}\n", line(&writer.boot), line(&writer.input));
+    disk.overwrite(lock, text.as_bytes())?;
+    disk.truncate(lock, text.len() as u64)
 }
 
 /// How `current` ends.
@@ -264,8 +281,9 @@ enum Rotation<D: Disk> {
 pub struct Cyclog<D: Disk> {
     home: Arc<Home<D>>,
     finisher: Finisher<D>,
-    /// Held for its lock.
-    _lock: D::File,
+    /// Held for its lock; its content says who writes.
+    lock: D::File,
+    writer: Writer,
     /// Missing only in the middle of a rotation.
     current: Option<Arc<D::File>>,
     /// Counts the files that were `current`.
@@ -277,23 +295,27 @@ pub struct Cyclog<D: Disk> {
     /// When the first byte was written that no sync has been asked for, by [`Disk::uptime`].
     dirty_since: Option<Duration>,
     rotation: Rotation<D>,
-    /// Data in doubt is being written anew: nothing goes on before that is done.
-    doubtful: bool,
+    /// The file of which a sync has failed, until what it lacks on disk is written anew: nothing goes on before that.
+    doubt: Option<u64>,
     /// `previous` was left for the next start.
     left: bool,
     tail: Tail,
+    /// `current` begins with the beginning of a line; `lock` says so too.
+    begins_line: bool,
     closing: Closing,
 }
 
 /// How far the clean end is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Closing {
     No,
     /// The finisher has been told that it gets nothing more to do, or to stop.
     Told,
     /// It has been told to sync and mark `current`.
     Ordered,
-    Done,
+    Done {
+        safe: bool,
+    },
 }
 
 impl<D: Disk> Cyclog<D> {
@@ -367,11 +389,9 @@ impl<D: Disk> Cyclog<D> {
     /// # Errors
     /// A step failed, or the finisher has not finished the file before.
     pub fn settle(&mut self) -> Result<(), Blocked> {
-        if self.doubtful && self.finisher.busy() {
-            return Err(Blocked::Finisher);
-        }
         loop {
             self.rotation = match std::mem::replace(&mut self.rotation, Rotation::None) {
+                Rotation::None if self.doubt.is_some() => return Err(Blocked::Finisher),
                 Rotation::None => return Ok(()),
                 Rotation::Due => match self.rename_current() {
                     Ok(next) => next,
@@ -395,8 +415,7 @@ impl<D: Disk> Cyclog<D> {
                         self.rotation = Rotation::Made(full);
                         return Err(Blocked::Finisher);
                     }
-                    _ if self.doubtful => return Err(Blocked::Finisher),
-                    _ => return Ok(()),
+                    _ => Rotation::None,
                 },
             }
         }
@@ -407,6 +426,9 @@ impl<D: Disk> Cyclog<D> {
             return Err(Blocked::Finisher);
         }
         let Some(file) = self.current.take() else { return Ok(Rotation::None) };
+        if self.tail == Tail::InLine && self.begins_line {
+            self.sign(false);
+        }
         let home = &self.home;
         let renamed = home.disk.rename_new(&home.dir, Name::Current.os(), Name::Previous.os());
         match renamed {
@@ -418,13 +440,31 @@ impl<D: Disk> Cyclog<D> {
                 return Err(Blocked::Trouble(Error::new(doing, errno)));
             }
         }
-        let full = Full { file, generation: self.generation, moment: home.disk.now(), synced: self.synced };
+        let full = Full {
+            file,
+            generation: self.generation,
+            moment: home.disk.now(),
+            synced: self.synced,
+            doubtful: self.doubt == Some(self.generation),
+        };
         self.generation += 1;
         (self.bytes, self.synced, self.dirty_since) = (0, 0, None);
         if self.tail != Tail::InLine {
             self.tail = Tail::Whole;
+            if !self.begins_line {
+                self.sign(true);
+            }
         }
         Ok(Rotation::Renamed(full))
+    }
+
+    /// Says in `lock` who writes, and how `current` begins. Where that fails, the next start believes what it must not only of
+    /// a line torn by a kill before then.
+    fn sign(&mut self, begins_line: bool) {
+        self.begins_line = begins_line;
+        if self.doubt.is_none() {
+            let _ = write_writer(&self.home.disk, &self.lock, &self.writer, begins_line);
+        }
     }
 
     /// ALRM: begins a new file, unless `current` is empty.
@@ -452,16 +492,21 @@ impl<D: Disk> Cyclog<D> {
                 Ok(())
             }
             Err(error) => {
-                self.doubt();
+                self.doubt(self.generation);
                 Err(Blocked::Trouble(error))
             }
         }
     }
 
-    /// A sync of `current` failed: rotate it away and have the rest written anew.
-    fn doubt(&mut self) {
-        self.doubtful = true;
-        self.rotation = Rotation::Due;
+    /// A sync failed: nothing goes on before what was in doubt has been written anew. While it is, a killed logger's
+    /// `current` must not be trusted by the next: `lock` names nobody.
+    fn doubt(&mut self, generation: u64) {
+        self.doubt = Some(generation);
+        let _ = write_writer(&self.home.disk, &self.lock, &Writer::default(), false);
+        if generation == self.generation {
+            self.rotation = Rotation::Due;
+        }
+        // What fails here is tried again.
         let _ = self.settle();
     }
 
@@ -502,18 +547,27 @@ impl<D: Disk> Cyclog<D> {
         match event {
             Event::Say(message) => say(message),
             Event::Synced { generation, upto } if generation == self.generation => self.synced = upto,
-            Event::SyncFailed { generation } if generation == self.generation => {
-                self.closing = self.closing.min(Closing::Told);
-                self.doubt();
+            // An empty file has nothing to lose; at the end, that it is not on disk is said all the same.
+            Event::SyncFailed { generation } if generation == self.generation && self.bytes == 0 => {
+                if self.closing == Closing::Ordered {
+                    self.closing = Closing::Done { safe: false };
+                }
             }
-            Event::Finished { left } => {
+            Event::SyncFailed { generation } => {
+                if self.closing == Closing::Ordered {
+                    self.closing = Closing::Told;
+                }
+                self.doubt(generation);
+            }
+            Event::Finished { generation, left } => {
                 self.left = left;
-                self.doubtful = false;
+                if !left && generation.is_some() && generation == self.doubt {
+                    self.doubt = None;
+                    self.sign(self.begins_line);
+                }
                 let _ = self.settle();
             }
-            Event::Closed => self.closing = Closing::Done,
-            // It is `previous` by now.
-            Event::SyncFailed { .. } => self.doubtful = self.finisher.busy(),
+            Event::Closed { safe } => self.closing = Closing::Done { safe },
             Event::Synced { .. } | Event::Stopped => (),
         }
     }
@@ -530,10 +584,9 @@ impl<D: Disk> Cyclog<D> {
     pub fn mend(&mut self, stamp: Option<StampKind>, pending: &[&[u8]]) {
         self.tail = Tail::Unended;
         let Some(current) = &self.current else { return };
-        let Some(whole) = torn::source_is_pending(&self.home.disk, current, self.bytes, stamp, pending)
-        else {
-            return;
-        };
+        let disk = &self.home.disk;
+        let size = (self.bytes, self.begins_line);
+        let Some(whole) = torn::source_is_pending(disk, current, size, stamp, pending) else { return };
         // A file that cannot be cut gets a newline instead: the line is then there in part and whole.
         if self.home.disk.truncate(current, whole).is_ok() {
             (self.bytes, self.tail) = (whole, Tail::Whole);
@@ -553,24 +606,26 @@ impl<D: Disk> Cyclog<D> {
         true
     }
 
-    /// Whether data that was taken from the input may not reach the disk: it is being written anew.
-    pub fn doubtful(&self) -> bool {
-        self.doubtful
+    /// Counts the files that were `current`, this one not among them.
+    pub fn files(&self) -> u64 {
+        self.generation
     }
 
-    /// Goes on with the clean end as far as it goes now, and returns whether it is reached: `current` is on disk and has the
-    /// mark. Where `previous` had to be left for the next start it gets no mark: the original would then overlook `previous`.
+    /// Whether a sync has failed and what was in doubt has not been written anew yet.
+    pub fn in_doubt(&self) -> bool {
+        self.doubt.is_some()
+    }
+
+    /// Goes on with the clean end as far as it goes now: `current` to disk, and the mark. Where `previous` has to be left for
+    /// the next start there is no mark: the original would then overlook `previous`.
     ///
     /// `stop`: a processor that runs is ended and `previous` left; else it is awaited, and left only when it fails.
+    ///
+    /// Returns, when the end is reached, whether all that was taken is on disk.
     ///
     /// # Errors
     /// Something is in the way: try again. If we die before the mark, the next start continues the file.
     pub fn close(&mut self, stop: bool) -> Result<bool, Blocked> {
-        if matches!(self.tail, Tail::InLine | Tail::Unended) && !self.doubtful {
-            // A line that stops here ends here.
-            self.settle()?;
-            self.write(b"\n")?;
-        }
         if self.finisher.busy() {
             if stop {
                 self.left = true;
@@ -580,22 +635,38 @@ impl<D: Disk> Cyclog<D> {
             }
             return Err(Blocked::Finisher);
         }
-        if !stop || self.doubtful {
+        let unresolved = self.doubt.is_some() && matches!(self.rotation, Rotation::None);
+        if unresolved {
+            // Only a stop leaves doubt behind; the next start does not trust what is there.
+            return Ok(false);
+        }
+        // A full file may wait when time is short; one that is `previous` already may not.
+        if !(stop && self.doubt.is_none() && matches!(self.rotation, Rotation::Due)) {
             self.settle()?;
         }
-        if self.closing < Closing::Ordered {
-            // A file that the finisher has not heard of is `previous` still.
-            self.left |= !matches!(self.rotation, Rotation::None | Rotation::Due);
-            let Some(current) = self.current.clone() else { return Ok(true) };
-            if self.left || self.tail == Tail::Torn {
-                return Ok(true);
+        if self.finisher.busy() {
+            return Err(Blocked::Finisher);
+        }
+        if matches!(self.tail, Tail::InLine | Tail::Unended) {
+            // A line that stops here ends here.
+            if self.bytes >= self.home.config.size {
+                self.rotation = Rotation::Due;
+                self.settle()?;
             }
-            let order = Order::Close { file: current, generation: self.generation };
+            self.write(b"\n")?;
+            return self.close(stop);
+        }
+        if !matches!(self.closing, Closing::Ordered | Closing::Done { .. }) {
+            let Some(current) = self.current.clone() else { return Ok(true) };
+            let order = Order::Close { file: current, generation: self.generation, mark: !self.left };
             if self.finisher.order(order).is_ok() {
                 self.closing = Closing::Ordered;
             }
         }
-        if self.closing == Closing::Done { Ok(true) } else { Err(Blocked::Finisher) }
+        match self.closing {
+            Closing::Done { safe } => Ok(safe),
+            _ => Err(Blocked::Finisher),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ const UNDELETABLE_MOST: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct OldLogs {
     pub(super) namer: Namer,
+    /// How many there were at the last survey, and were named since.
+    pub(super) count: usize,
     /// Entries that could not be removed: named once, then neither counted nor tried again.
     undeletable: BTreeSet<OsString>,
 }
@@ -27,11 +29,14 @@ impl OldLogs {
         let mut logs = OldLogs::default();
         let now = home.disk.now();
         let mut future: Option<OsString> = None;
+        let mut count = 0;
         logs.each(home, |namer, found, label| {
+            count += 1;
             if !namer.found(label, now) {
                 future.get_or_insert_with(|| found.to_owned());
             }
         })?;
+        logs.count = count;
         let warning = future.map(|name| {
             format!("{}/{} is dated in the future; it counts as an old log", home.shown(), name.display())
         });
@@ -82,7 +87,10 @@ impl OldLogs {
         loop {
             let old = name::compose(label, suffix);
             match home.disk.rename_new(&home.dir, file.os(), &old) {
-                Ok(()) => return Ok(true),
+                Ok(()) => {
+                    self.count += 1;
+                    return Ok(true);
+                }
                 Err(Errno::NOENT) => return Ok(false),
                 Err(Errno::EXIST) => label = self.namer.next(label),
                 Err(errno) => {

@@ -162,50 +162,59 @@ pub(super) fn carry_out<D: Disk>(
     home: &Home<D>,
     logs: &mut OldLogs,
     moment: Label,
+    this_boot: bool,
 ) -> Result<(), Error> {
     match step {
         Step::Remove(name) => home.unlink(name),
         Step::NewstateToState => home.newstate_to_state(),
         Step::Finish(name) => logs.name(home, name, &home.config.code, moment).map(drop),
         Step::Abandon(name) => {
-            end_torn_line(home, name);
+            end_torn_line(home, name, this_boot);
             logs.name(home, name, b"u", moment).map(drop)
         }
     }
 }
 
-/// Ends the last line of a file that an outage may have torn: NULs that stand for data never written are cut off, a line
-/// without an end gets one. A file that is full keeps its end: there the line goes on in the next file.
+/// Ends the last line of a file that an outage may have torn. A file that is full keeps its end: there the line goes on in the
+/// next file. After an outage of the machine NULs at the end of a torn line stand for data that was never written: they go.
 ///
-/// What cannot be mended stays as it is: readers expect such ends in a `.u` file.
-fn end_torn_line<D: Disk>(home: &Home<D>, name: Name) {
+/// What cannot be read or mended stays as it is: readers expect such ends in a `.u` file.
+fn end_torn_line<D: Disk>(home: &Home<D>, name: Name, this_boot: bool) {
     let Ok(file) = home.open(name, How::Append) else { return };
     let Ok(stat) = home.disk.stat_file(&file) else { return };
-    let end = last_byte_but_nul(&home.disk, &file, stat.size);
-    let (size, last) = end.unwrap_or((0, b'\n'));
-    // NULs behind a newline are a line of their own, or were: they go as well.
+    let Some(end) = last_byte_but_nul(&home.disk, &file, stat.size) else { return };
+    let (size, last) = if this_boot { (stat.size, None) } else { end };
     if size < stat.size && home.disk.truncate(&file, size).is_err() {
         return;
     }
-    if last != b'\n' && size < home.config.size {
+    let last = last.or_else(|| {
+        let mut byte = [0];
+        let read = home.disk.read_at(&file, stat.size.saturating_sub(1), &mut byte).ok()?;
+        (read == 1).then_some(byte[0])
+    });
+    if last.is_some_and(|last| last != b'\n') && size < home.config.size {
         let _ = home.disk.append(&file, b"\n");
     }
 }
 
-/// Size without the NULs at the end, and the last byte before them.
-fn last_byte_but_nul<D: Disk>(disk: &D, file: &D::File, size: u64) -> Option<(u64, u8)> {
+/// Size without the NULs at the end, and the last byte before them. A file of nothing but NULs keeps its size: what it was
+/// cannot be told. `None`: it cannot be read.
+fn last_byte_but_nul<D: Disk>(disk: &D, file: &D::File, size: u64) -> Option<(u64, Option<u8>)> {
     let mut buffer = [0; 4096];
     let mut end = size;
     while end > 0 {
         let start = end.saturating_sub(buffer.len() as u64);
         let len = usize::try_from(end - start).unwrap_or(buffer.len());
         let read = disk.read_at(file, start, &mut buffer[..len]).ok()?;
-        if let Some(at) = buffer[..read].iter().rposition(|byte| *byte != 0) {
-            return Some((start + at as u64 + 1, buffer[at]));
+        if read < len {
+            return None;
+        }
+        if let Some(at) = buffer[..len].iter().rposition(|byte| *byte != 0) {
+            return Some((start + at as u64 + 1, Some(buffer[at])));
         }
         end = start;
     }
-    None
+    Some((size, None))
 }
 
 #[cfg(test)]

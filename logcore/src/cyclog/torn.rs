@@ -15,11 +15,12 @@ const WINDOW_BYTES: u64 = 128 * 1024;
 /// Size of `current` up to its last whole line, when the torn line behind it begins one of the `pending` lines, and the
 /// lines before it are the pending lines before that one (as far back as both go; stamps are not compared).
 ///
-/// A longer torn line than the head may have been streamed, its source gone: that is a no.
+/// `size`: of `current`; `begins_line`: it begins with the beginning of a line. A longer torn line than the head may have been
+/// streamed, its source gone: that is a no.
 pub(super) fn source_is_pending<D: Disk>(
     disk: &D,
     current: &D::File,
-    size: u64,
+    (size, begins_line): (u64, bool),
     stamp: Option<StampKind>,
     pending: &[&[u8]],
 ) -> Option<u64> {
@@ -39,9 +40,11 @@ pub(super) fn source_is_pending<D: Disk>(
     };
     let tail = &window[whole..];
     let payload = match stamp {
-        None => tail,
+        // The middle of a line whose beginning is in the file before, and taken long ago.
+        _ if whole == 0 && !begins_line => return None,
         Some(kind) if kind.begins(tail) => b"",
         Some(kind) => kind.strip(tail)?,
+        None => tail,
     };
     if payload.len() >= HEAD_BYTES {
         return None;
@@ -76,7 +79,7 @@ mod tests {
         let file = RealDisk.open(&dir, OsStr::new("current"), How::New).expect("it is empty");
         RealDisk.append(&file, current.as_bytes()).expect("a few bytes");
         let pending: Vec<&[u8]> = pending.iter().map(|line| line.as_bytes()).collect();
-        source_is_pending(&RealDisk, &file, current.len() as u64, stamp, &pending)
+        source_is_pending(&RealDisk, &file, (current.len() as u64, true), stamp, &pending)
     }
 
     #[test]
@@ -91,8 +94,8 @@ mod tests {
         check("a\nb\nc", &["d\n"], None);
         check("a\nb\nc", &[], None);
         check("c", &["x\n", "cd\n"], Some(0));
-        check(&"c".repeat(999), &[&"c".repeat(1500)], Some(0));
-        check(&"c".repeat(1000), &[&"c".repeat(1500)], None);
+        check(&format!("a\n{}", "c".repeat(999)), &[&"c".repeat(1500)], Some(2));
+        check(&format!("a\n{}", "c".repeat(1000)), &[&"c".repeat(1500)], None);
     }
 
     #[test]
@@ -108,5 +111,7 @@ mod tests {
         // Part of a stamp holds no input.
         check(format!("{a}one\n{}", &a[..9]), &["uno\n"], Some(30));
         check(format!("{a}one\ntw"), &["one\n", "two\n"], None);
+        check(format!("{a}tw"), &["two\n"], Some(0));
+        check(a[..9].to_owned(), &["two\n"], Some(0));
     }
 }

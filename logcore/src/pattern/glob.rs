@@ -3,7 +3,7 @@
 //! `*` any bytes, `?` one byte, `[…]` one byte of a set (`!` or `^` first: not of it; ranges; `[:class:]`; a `]` that comes
 //! first is a member), `\` takes the next byte as it is. `/` and a leading `.` mean nothing special.
 
-use super::anything;
+use super::{anything, repeat};
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look};
 
 /// The whole of `glob`, anchored at the end of what fnmatch sees: a line up to its first NUL.
@@ -13,7 +13,7 @@ pub(super) fn hir(glob: &[u8]) -> Hir {
     while let Some((&first, after)) = rest.split_first() {
         rest = after;
         match first {
-            b'*' => parts.push(until_nul(anything_but_nul())),
+            b'*' => parts.push(repeat(anything_but_nul())),
             b'?' => parts.push(Hir::class(Class::Bytes(set_but_nul(ClassBytes::new([range(0, 255)]))))),
             b'[' => match bracket(after) {
                 Some((set, behind)) => {
@@ -42,10 +42,6 @@ pub(super) fn hir(glob: &[u8]) -> Hir {
 
 fn anything_but_nul() -> Hir {
     Hir::class(Class::Bytes(ClassBytes::new([range(1, 255)])))
-}
-
-fn until_nul(what: Hir) -> Hir {
-    super::repeat(what)
 }
 
 fn range(from: u8, to: u8) -> ClassBytesRange {
