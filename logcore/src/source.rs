@@ -76,7 +76,11 @@ impl<I: AsFd> Source<I> {
             _ if flags & OFlags::ACCMODE == OFlags::WRONLY => return Err(unreadable(Errno::BADF)),
             FileType::Fifo => pipe_kind(&input).unwrap_or(Kind::Other),
             FileType::RegularFile => Kind::File,
-            FileType::Socket if net::sockopt::socket_type(&input) == Ok(SocketType::STREAM) => Kind::Socket,
+            FileType::Socket if net::sockopt::socket_type(&input) == Ok(SocketType::STREAM) => {
+                // An urgent byte is a byte like others: out of line it would leave a hole in what is looked at.
+                let _ = net::sockopt::set_socket_oobinline(&input, true);
+                Kind::Socket
+            }
             // The runtime puts /dev/null here, for reading and writing, when we are started with descriptor 0 closed.
             FileType::CharacterDevice if is_null(stat.st_rdev) && flags & OFlags::ACCMODE == OFlags::RDWR => {
                 return Err(unreadable(Errno::BADF));
