@@ -54,11 +54,13 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|path| runs(path))
 }
 
-fn beside_us(name: &str) -> Result<PathBuf, Fail> {
+/// The program `name` of the same build as this one; it may not be there.
+pub fn beside_us(name: &str) -> Result<PathBuf, Fail> {
     let own = env::current_exe().unable_to(|| "find this program".into())?;
     Ok(own.with_file_name(name))
 }
 
-fn runs(path: &Path) -> bool {
+/// Whether `path` can be executed.
+pub fn runs(path: &Path) -> bool {
     path.is_file() && access(path, Access::EXEC_OK).is_ok()
 }

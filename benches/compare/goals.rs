@@ -1,5 +1,6 @@
 //! What we set out to reach, beside what was measured.
 
+use crate::filters::{self, FILTERS, WHO};
 use crate::input::Input;
 use crate::memory::Memory;
 use crate::outcome::Outcome;
@@ -14,6 +15,7 @@ pub struct Measured<'a> {
     pub speeds: &'a Speeds,
     pub calls: &'a [Outcome<f64>],
     pub memory: &'a [Outcome<Memory>],
+    pub filters: &'a filters::Speeds,
 }
 
 /// Which side of the limit is the good one.
@@ -44,6 +46,9 @@ pub fn block(run: &Measured<'_>) -> String {
             of(run.peers, run.calls, OURS).copied(),
         ),
         ("private memory of an idle process", AtMost(250.0), "kB", run.idle()),
+        ("tai64nlocal, beside daemontools", AtLeast(30.0), "x", run.filter("tai64nlocal", "daemontools")),
+        ("tai64nlocal, beside s6", AtLeast(4.0), "x", run.filter("tai64nlocal", "s6")),
+        ("tai64n, beside daemontools", AtLeast(7.0), "x", run.filter("tai64n", "daemontools")),
     ];
     let lines = goals.into_iter().map(|(what, limit, unit, figure)| line(what, &limit, unit, figure));
     format!("\ngoals\n{}", lines.collect::<String>())
@@ -65,6 +70,13 @@ impl Measured<'_> {
     /// Our time for a byte in one case as a multiple of that in another.
     fn time(&self, case: &str, other: &str) -> Option<f64> {
         Some(self.speed(other, OURS)? / self.speed(case, OURS)?)
+    }
+
+    /// The speed of a filter of ours as a multiple of a peer's.
+    fn filter(&self, name: &str, peer: &str) -> Option<f64> {
+        let (_, row) = FILTERS.iter().zip(self.filters).find(|(filter, _)| filter.name == name)?;
+        let speed = |who: &str| WHO.iter().zip(row).find(|((name, _), _)| *name == who)?.1.done();
+        Some(speed(OURS)?.median() / speed(peer)?.median())
     }
 
     fn idle(&self) -> Option<f64> {

@@ -8,6 +8,7 @@ mod answer;
 mod case;
 mod fail;
 mod feed;
+mod filters;
 mod find;
 mod goals;
 mod input;
@@ -66,12 +67,17 @@ fn compare(options: &Options) -> Result<(), Fail> {
     if options.wants(case::ALONE) || options.wants(case::MEMORY) {
         say(&report::small(&peers, &calls, &memory))?;
     }
+    let filters = filters::measure(options, &scratch)?;
+    if filters::FILTERS.iter().any(|filter| options.wants(filter.name)) {
+        say(&report::filters(&filters))?;
+    }
     say(&goals::block(&goals::Measured {
         inputs: &inputs,
         peers: &peers,
         speeds: &speeds,
         calls: &calls,
         memory: &memory,
+        filters: &filters,
     }))?;
     scratch.close()
 }

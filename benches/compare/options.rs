@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::case::{ALONE, CASES, MEMORY};
 use crate::fail::Fail;
+use crate::filters::FILTERS;
 
 pub const HELP: &str = "\
 compare: our multilog beside the loggers that are installed, timed from outside.
@@ -24,7 +25,7 @@ arguments our multilog gets before the directory, as in --peer fork='/opt/fork/b
 Without {script} the command takes no part where patterns are asked for.
 
 cases: qmail-t qmail-d qmail-plain 20-byte-t 200-byte-t 2000-byte-t 0-patterns 1-pattern 10-patterns 100-patterns
-       100-often alone memory
+       100-often alone memory tai64n tai64nlocal
 ";
 
 /// What the command line asks for.
@@ -121,8 +122,14 @@ fn number(option: &str, text: &str) -> Result<usize, Fail> {
 }
 
 fn case(name: String) -> Result<String, Fail> {
-    let known = CASES.iter().map(|case| case.name).chain([ALONE, MEMORY]).any(|known| known == name);
+    let known = names().any(|known| known == name);
     if known { Ok(name) } else { Err(Fail::new(format!("use --only {name}"), "no such case, see --help")) }
+}
+
+/// Everything that can be asked for by name.
+fn names() -> impl Iterator<Item = &'static str> {
+    let filters = FILTERS.iter().map(|filter| filter.name);
+    CASES.iter().map(|case| case.name).chain([ALONE, MEMORY]).chain(filters)
 }
 
 fn peer(text: &str) -> Result<Named, Fail> {
@@ -175,7 +182,7 @@ mod tests {
 
     #[test]
     fn help_knows_every_case() {
-        for name in CASES.iter().map(|case| case.name).chain([ALONE, MEMORY]) {
+        for name in names() {
             assert!(HELP.split_whitespace().any(|word| word == name), "{name} is not in the help");
         }
     }

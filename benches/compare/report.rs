@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::thread::available_parallelism;
 
 use crate::fail::{Fail, Unable};
+use crate::filters::{self, FILTERS, WHO};
 use crate::input::Input;
 use crate::memory::Memory;
 use crate::options::{Feed, Options};
@@ -68,6 +69,35 @@ pub fn speeds(inputs: &[Input], peers: &[Peer], speeds: &Speeds) -> String {
     }
     for (input, row) in inputs.iter().zip(speeds) {
         mistakes(&mut text, input.case.name, peers, row);
+    }
+    text
+}
+
+/// The table of filters, one block a program.
+pub fn filters(speeds: &filters::Speeds) -> String {
+    let mut text = String::new();
+    let head: String = WHO[1..].iter().map(|(who, _)| format!("{:>14}", format!("x {who}"))).collect();
+    line(&mut text, format_args!("\n{:<13}{:<13}{:>9}{head}  range", "filter", "whose", "MB/s"));
+    for (filter, row) in FILTERS.iter().zip(speeds) {
+        for ((who, _), outcome) in WHO.iter().zip(row) {
+            let speed = outcome.done();
+            let rate = cell(outcome, |speed| format!("{:.1}", speed.median()));
+            let ratios: String = row[1..]
+                .iter()
+                .map(|yardstick| ratio(speed, yardstick.done()).map(|ratio| format!("{ratio:.2} x")))
+                .map(|ratio| format!("{:>14}", ratio.unwrap_or("-".into())))
+                .collect();
+            let range = speed.map(Speed::range).map(|(low, high)| format!("{low:.1}..{high:.1} MB/s"));
+            let range = range.unwrap_or("-".into());
+            line(&mut text, format_args!("{:<13}{who:<13}{rate:>9}{ratios}  {range}", filter.name));
+        }
+    }
+    for (filter, row) in FILTERS.iter().zip(speeds) {
+        for ((who, _), outcome) in WHO.iter().zip(row) {
+            if let Some(why) = outcome.wrong() {
+                line(&mut text, format_args!("wrong: {who} in {}: {why}", filter.name));
+            }
+        }
     }
     text
 }

@@ -65,7 +65,8 @@ pub fn measure(
     Ok(speeds)
 }
 
-fn add(outcome: &mut Outcome<Speed>, new: Outcome<f64>) {
+/// Puts one more figure to those of earlier rounds.
+pub fn add(outcome: &mut Outcome<Speed>, new: Outcome<f64>) {
     match (outcome, new) {
         (Outcome::Done(speed), Outcome::Done(rate)) => speed.insert(rate),
         (outcome, Outcome::Done(rate)) => *outcome = Outcome::Done(Speed(vec![rate])),

@@ -1,0 +1,153 @@
+//! A log directory as a reader sees it: its files in the order they were written.
+//!
+//! | order | name | what |
+//! |---|---|---|
+//! | 1 | `@`, 24 digits, `.`, a suffix | old logs, in byte order; of two with one label, one |
+//! | 2 | `previous` | being finished; not read twice when it is among the old logs already |
+//! | 3 | `current` | being written |
+//!
+//! A logger may be at work meanwhile: `current` and `previous` are opened before the old logs are listed, so that a line that
+//! moves on is met again at its new place and never missed.
+
+use logcore::cyclog::name;
+use logcore::disk::{Disk, How, Kind, RealDisk, Stat};
+use logcore::label::LABEL_BYTES;
+use logcore::strerr::Errno;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+
+/// The suffix of svlogd's half-made files, which are no logs yet.
+const HALF_MADE: &[u8] = b".t";
+
+/// A file of a log directory.
+#[derive(Debug)]
+pub struct LogFile {
+    /// Its name when it was looked for.
+    pub name: OsString,
+    /// `current` and `previous` are open: their names are about to change.
+    pub open: Option<Result<File, Errno>>,
+}
+
+/// The files of a log directory, oldest first; none when it is no log directory.
+///
+/// Cost: all names, and the inode of each old log while there is a `current` or `previous`.
+///
+/// # Errors
+/// The directory cannot be listed. A file that cannot be opened is no error here.
+pub fn list(dir: &OwnedFd) -> Result<Vec<LogFile>, Errno> {
+    let disk = RealDisk;
+    let open = |name: &str| Held::open(&disk, dir, name);
+    let current = open("current");
+    let mut previous = open("previous");
+    let mut old = old_logs(&disk, dir)?;
+    if previous.as_ref().is_some_and(|previous| previous.stat(&disk).is_some_and(|stat| stat.links == 0)) {
+        // A processor has made an old log of it meanwhile, perhaps after the names were read.
+        previous = None;
+        old = old_logs(&disk, dir)?;
+    }
+    let mut held: Vec<Held> = [previous, current].into_iter().flatten().collect();
+    if !held.is_empty() {
+        let inodes: Vec<u64> = old.iter().filter_map(|name| Some(disk.stat(dir, name).ok()?.inode)).collect();
+        held.retain(|held| held.stat(&disk).is_none_or(|stat| !inodes.contains(&stat.inode)));
+    }
+    let old = old.into_iter().map(|name| LogFile { name, open: None });
+    Ok(old.chain(held.into_iter().map(|held| LogFile { name: held.name, open: Some(held.file) })).collect())
+}
+
+/// `current` or `previous`.
+struct Held {
+    name: OsString,
+    file: Result<File, Errno>,
+}
+
+impl Held {
+    /// `None` when there is no such regular file.
+    fn open(disk: &RealDisk, dir: &OwnedFd, name: &str) -> Option<Held> {
+        let name = OsString::from(name);
+        match disk.open(dir, &name, How::Read) {
+            Err(Errno::NOENT | Errno::LOOP) => None,
+            Ok(file) if disk.stat_file(&file).is_ok_and(|stat| stat.kind != Kind::Regular) => None,
+            file => Some(Held { name, file }),
+        }
+    }
+
+    fn stat(&self, disk: &RealDisk) -> Option<Stat> {
+        disk.stat_file(self.file.as_ref().ok()?).ok()
+    }
+}
+
+fn old_logs(disk: &RealDisk, dir: &OwnedFd) -> Result<Vec<OsString>, Errno> {
+    let mut names = Vec::new();
+    disk.list(dir, &mut |name, kind| {
+        if kind == Kind::Regular {
+            names.push(name.to_owned());
+        }
+    })?;
+    Ok(in_order(names))
+}
+
+/// The old logs among `names`, oldest first. While a file is being compressed by hand its label is there twice: the plain one
+/// is whole.
+fn in_order(mut names: Vec<OsString>) -> Vec<OsString> {
+    names.retain(|name| name::parse(name.as_bytes()).is_some() && !name.as_bytes().ends_with(HALF_MADE));
+    let label = |name: &OsStr| name.as_bytes()[..LABEL_BYTES].to_vec();
+    // `.s`, `.u`, then any other: false sorts before true.
+    let rank = |name: &OsStr| match &name.as_bytes()[LABEL_BYTES..] {
+        b".s" => 0,
+        b".u" => 1,
+        _ => 2,
+    };
+    names.sort_by_cached_key(|name| (label(name), rank(name), name.clone()));
+    names.dedup_by_key(|name| label(name));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    const A: &str = "@400000003b4a39c23294b13c";
+    const B: &str = "@400000003b4a39c23294b13d";
+
+    #[test]
+    fn old_logs_are_told_by_their_names() {
+        let check = |names: &[&str], wanted: &[&str]| {
+            let names = names.iter().map(OsString::from).collect();
+            assert_eq!(in_order(names), wanted);
+        };
+        check(&[], &[]);
+        check(&["current", "lock", "state", "@x.s", A, &format!("{A}."), &format!("{A}.t")], &[]);
+        check(&[&format!("{B}.u"), &format!("{A}.s")], &[&format!("{A}.s"), &format!("{B}.u")]);
+        check(&[&format!("{A}.s.gz"), &format!("{A}.s")], &[&format!("{A}.s")]);
+        check(&[&format!("{A}.gz"), &format!("{A}.u")], &[&format!("{A}.u")]);
+        check(&[&format!("{B}.s"), &format!("{A}.s.gz")], &[&format!("{A}.s.gz"), &format!("{B}.s")]);
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let dir = RealDisk.open_dir(dir).expect("our own directory");
+        let files = list(&dir).expect("our own directory");
+        files.into_iter().map(|file| file.name.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn previous_and_current_come_last_and_nothing_comes_twice() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| dir.path().join(name);
+        let (a, b) = (format!("{A}.s"), format!("{B}.s"));
+        assert_eq!(names(dir.path()), [""; 0]);
+        for name in ["current", "previous", "lock", "state", &a] {
+            fs::write(path(name), "x\n").expect("our own directory");
+        }
+        assert_eq!(names(dir.path()), [&a, "previous", "current"]);
+        // As between the link and the unlink of a rotation.
+        fs::hard_link(path("previous"), path(&b)).expect("our own directory");
+        assert_eq!(names(dir.path()), [&a, &b, "current"]);
+        fs::remove_file(path("current")).expect("our own file");
+        fs::create_dir(path("current")).expect("our own directory");
+        assert_eq!(names(dir.path()), [a, b]);
+    }
+}

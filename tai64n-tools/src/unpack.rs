@@ -1,0 +1,122 @@
+//! Compressed files, told by their first bytes whatever their names say.
+//!
+//! Processors (`multilog !gzip`) and administrators compress old logs under any name, and a log may be renamed. What decompresses
+//! is read as far as it goes: a file that was cut short gives its whole part, then an error.
+
+use flate2::bufread::MultiGzDecoder;
+use std::io::{self, BufReader, Cursor, ErrorKind, Read};
+
+/// Bytes of compressed data read at once.
+const PACKED_BYTES: usize = 64 * 1024;
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// Any number of gzip members.
+    Gzip,
+    /// Any number of Zstandard frames.
+    Zstd,
+}
+
+const MARKS: [(&[u8], Packing); 2] = [(b"\x1f\x8b\x08", Packing::Gzip), (b"\x28\xb5\x2f\xfd", Packing::Zstd)];
+
+/// Reads the first bytes of `input`: as many as tell whether it is compressed, or somewhat more.
+///
+/// Returns them, to be put before the rest, and the packing if there is one.
+///
+/// # Errors
+/// The input cannot be read.
+pub fn sniff(input: &mut impl Read) -> io::Result<(Vec<u8>, Option<Packing>)> {
+    let mut first = Vec::new();
+    loop {
+        if let Some((_, packing)) = MARKS.iter().find(|(mark, _)| first.starts_with(mark)) {
+            return Ok((first, Some(*packing)));
+        }
+        if !MARKS.iter().any(|(mark, _)| mark.starts_with(&first)) {
+            return Ok((first, None));
+        }
+        let mut byte = [0];
+        match input.read(&mut byte) {
+            Ok(0) => return Ok((first, None)),
+            Ok(_) => first.push(byte[0]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => (),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What is packed in `first` and the `rest` behind it.
+///
+/// # Errors
+/// No memory for the decoder. Damage shows when it is read.
+pub fn unpack<R: Read + Send + 'static>(
+    packing: Packing,
+    first: Vec<u8>,
+    rest: R,
+) -> io::Result<Box<dyn Read + Send>> {
+    let packed = BufReader::with_capacity(PACKED_BYTES, Cursor::new(first).chain(rest));
+    Ok(match packing {
+        Packing::Gzip => Box::new(MultiGzDecoder::new(packed)),
+        Packing::Zstd => Box::new(zstd::Decoder::with_buffer(packed)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        zstd::encode_all(bytes, 1).expect("memory")
+    }
+
+    fn read(packed: Vec<u8>) -> (Vec<u8>, Option<ErrorKind>) {
+        let mut input = Cursor::new(packed);
+        let (first, packing) = sniff(&mut input).expect("memory does not fail");
+        let mut text = Vec::new();
+        let mut reader = unpack(packing.expect("it is packed"), first, input).expect("memory");
+        let result = reader.read_to_end(&mut text);
+        (text, result.err().map(|error| error.kind()))
+    }
+
+    #[test]
+    fn whole_files_of_one_part_and_of_two() {
+        for pack in [gzip, zstd] {
+            for text in [&b""[..], b"x", &[b'x'; 200_000]] {
+                assert_eq!(read(pack(text)), (text.to_vec(), None));
+                let twice = [pack(text), pack(text)].concat();
+                assert_eq!(read(twice), ([text, text].concat(), None));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_short_is_read_as_far_as_it_goes() {
+        let text: Vec<u8> = (0..300_000u32).flat_map(|number| number.to_string().into_bytes()).collect();
+        for pack in [gzip, zstd] {
+            let mut packed = pack(&text);
+            packed.truncate(packed.len() / 2);
+            let (found, error) = read(packed);
+            assert!(found.len() > text.len() / 4 && text.starts_with(&found), "{} bytes", found.len());
+            assert_eq!(error, Some(ErrorKind::UnexpectedEof));
+        }
+    }
+
+    #[test]
+    fn other_files_are_not_packed() {
+        for bytes in
+            [&b""[..], b"\x1f", b"\x1f\x8b", b"\x1f\x8b\x00x", b"\x28\xb5\x2f", b"@4000 x\n", b"\xfd"]
+        {
+            let mut input = Cursor::new(bytes);
+            let (first, packing) = sniff(&mut input).expect("memory does not fail");
+            assert_eq!(packing, None);
+            assert_eq!(first, &bytes[..input.position() as usize]);
+        }
+    }
+}
