@@ -19,7 +19,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Called after each [`Event`], from any thread, so that the road looks for it.
+/// Called after each event, from any thread, so that the road looks for it.
 pub type Bell = Arc<dyn Fn() + Send + Sync>;
 
 /// The finisher's thread needs little: it calls the system and copies through a small buffer.
