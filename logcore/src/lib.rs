@@ -22,22 +22,23 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod alert;
-pub mod cyclog;
-pub mod frame;
-pub mod label;
-pub mod pattern;
-pub mod pump;
 pub mod script;
-pub mod select;
 pub mod source;
 pub mod split;
+pub mod label;
 pub mod stamp;
+pub mod pattern;
+pub mod select;
+pub mod frame;
+pub mod alert;
 pub mod status;
+pub mod cyclog;
+pub mod pump;
 
-pub mod complaint;
-pub mod disk;
 pub mod signals;
+mod waiter;
+pub mod disk;
+pub mod complaint;
 pub mod strerr;
 
 #[cfg(feature = "model")]
