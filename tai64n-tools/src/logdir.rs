@@ -38,19 +38,38 @@ pub struct LogFile {
 /// The directory cannot be listed. A file that cannot be opened is no error here.
 pub fn list(dir: &OwnedFd) -> Result<Vec<LogFile>, Errno> {
     let disk = RealDisk;
-    let open = |name: &str| Held::open(&disk, dir, name);
+    let inode = || disk.stat(dir, OsStr::new("current")).ok().map(|stat| stat.inode);
+    let mut before = inode();
+    // A rotation meanwhile can hide a file, or show two in the wrong order: look again. A log that always rotates is read as it
+    // was seen last.
+    for _ in 0..LOOKS {
+        let files = look(&disk, dir)?;
+        let after = inode();
+        if before == after {
+            return Ok(files);
+        }
+        before = after;
+    }
+    look(&disk, dir)
+}
+
+/// So often a directory is looked at that changes at each look.
+const LOOKS: usize = 100;
+
+fn look(disk: &RealDisk, dir: &OwnedFd) -> Result<Vec<LogFile>, Errno> {
+    let open = |name: &str| Held::open(disk, dir, name);
     let current = open("current");
     let mut previous = open("previous");
-    let mut old = old_logs(&disk, dir)?;
-    if previous.as_ref().is_some_and(|previous| previous.stat(&disk).is_some_and(|stat| stat.links == 0)) {
+    let mut old = old_logs(disk, dir)?;
+    if previous.as_ref().is_some_and(|previous| previous.stat(disk).is_some_and(|stat| stat.links == 0)) {
         // A processor has made an old log of it meanwhile, perhaps after the names were read.
         previous = None;
-        old = old_logs(&disk, dir)?;
+        old = old_logs(disk, dir)?;
     }
     let mut held: Vec<Held> = [previous, current].into_iter().flatten().collect();
     if !held.is_empty() {
         let inodes: Vec<u64> = old.iter().filter_map(|name| Some(disk.stat(dir, name).ok()?.inode)).collect();
-        held.retain(|held| held.stat(&disk).is_none_or(|stat| !inodes.contains(&stat.inode)));
+        held.retain(|held| held.stat(disk).is_none_or(|stat| !inodes.contains(&stat.inode)));
     }
     let old = old.into_iter().map(|name| LogFile { name, open: None });
     Ok(old.chain(held.into_iter().map(|held| LogFile { name: held.name, open: Some(held.file) })).collect())
