@@ -4,7 +4,7 @@
 //! clock reading serves a whole batch: the lines in it follow each other by a nanosecond. The text of a second is made
 //! once, the nanoseconds are written into it for each line. No clock is read here: time comes in as a [`Label`].
 
-use crate::label::{Label, put_hex};
+use crate::label::{Label, nanos_digits};
 use chrono::{DateTime, FixedOffset, Local, NaiveDate, Offset, TimeZone};
 
 /// Which stamp a line gets. It belongs to the line: patterns see it.
@@ -140,7 +140,7 @@ impl Stamper {
         // `write_second` left room for the fraction of this kind.
         let place = &mut self.text[self.fraction..];
         match self.kind {
-            StampKind::Tai64n => hex8(place, nanos),
+            StampKind::Tai64n => place[..8].copy_from_slice(&nanos_digits(nanos)),
             StampKind::Local => decimal9(place, nanos),
             StampKind::LocalMillis => decimal3(place, nanos / 1_000_000),
             StampKind::Accustamp => {
@@ -187,29 +187,6 @@ fn local_time(second: i64, zone: Zone) -> DateTime<FixedOffset> {
         Zone::Fixed(east) => FixedOffset::east_opt(east).unwrap_or_else(|| chrono::Utc.fix()),
     };
     utc.with_timezone(&offset)
-}
-
-/// Two hexadecimal digits for each byte.
-const HEX: [[u8; 2]; 256] = {
-    let mut table = [[0; 2]; 256];
-    let digits = b"0123456789abcdef";
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = [digits[byte >> 4], digits[byte & 15]];
-        byte += 1;
-    }
-    table
-};
-
-#[inline]
-fn hex8(place: &mut [u8], value: u32) {
-    match place.first_chunk_mut::<8>() {
-        Some(place) => {
-            let [a, b, c, d] = value.to_be_bytes().map(|byte| HEX[usize::from(byte)]);
-            *place = [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]];
-        }
-        None => put_hex(place, u64::from(value)),
-    }
 }
 
 /// Three decimal digits; `value` is below 1000.

@@ -5,7 +5,7 @@
 //! made once, those of the nanoseconds for each line.
 
 use crate::filter::{Begin, Beginning, Place, TEXT_BYTES};
-use logcore::label::{LABEL_BYTES, Label};
+use logcore::label::{LABEL_BYTES, Label, nanos_digits};
 
 /// Where the digits of the nanoseconds begin.
 const NANOS: usize = 17;
@@ -50,26 +50,12 @@ impl<C: FnMut() -> Label> Beginning for Stamping<C> {
             self.second = second;
         }
         *place = self.text;
-        let nanos = moment.nanos();
-        let pairs = [24, 16, 8, 0].map(|shift| PAIRS[(nanos >> shift & 255) as usize]);
-        place[NANOS..LABEL_BYTES].copy_from_slice(pairs.as_flattened());
+        place[NANOS..LABEL_BYTES].copy_from_slice(&nanos_digits(moment.nanos()));
         self.last = Some(moment);
         self.next = moment.after();
         Begin::Change { taken: 0, written: LABEL_BYTES + 1 }
     }
 }
-
-/// Two hexadecimal digits for each byte.
-const PAIRS: [[u8; 2]; 256] = {
-    let mut table = [[0; 2]; 256];
-    let digits = b"0123456789abcdef";
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = [digits[byte >> 4], digits[byte & 15]];
-        byte += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {

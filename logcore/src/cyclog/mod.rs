@@ -2,7 +2,7 @@
 //!
 //! `current` takes lines. When it is full it becomes `previous`, a new `current` is made, and a finisher does the slow rest
 //! (see `finish`). What is on disk at any moment is a state of the table in `recover`, so whoever dies where, the next
-//! logger, ours or the original, goes on from there. This module never waits: what cannot be done now comes back as
+//! logger, ours or the original, goes on from there. Once it is open it never waits: what cannot be done now comes back as
 //! [`Blocked`], and the road decides how to wait.
 //!
 //! Source: `struct cyclog` and `c_write` in multilog.c, daemontools 0.76.
