@@ -1,1 +1,10 @@
-//! The compact supervise and svscan set will stand here. Nothing is here yet.
+//! The compact supervise and svscan set: what its programs share.
+//!
+//! A program of this crate is thin: usage, parse, call, die. What is decided is decided here, without a system call; what
+//! the system is asked for goes through [`sys`] and rustix.
+#![deny(unsafe_code)]
+
+pub mod chain;
+pub mod die;
+#[allow(unsafe_code)]
+pub mod sys;
