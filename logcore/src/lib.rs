@@ -35,6 +35,7 @@ pub mod status;
 pub mod cyclog;
 pub mod pump;
 
+pub mod io;
 pub mod signals;
 mod waiter;
 pub mod disk;

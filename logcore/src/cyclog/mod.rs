@@ -191,7 +191,7 @@ impl<D: Disk> Opened<D> {
 fn take_lock<D: Disk>(disk: &D, lock: &D::File) -> Result<(), Errno> {
     for _ in 0..10 {
         match disk.lock(lock) {
-            Err(Errno::AGAIN) => std::thread::sleep(Duration::from_millis(20)),
+            Err(Errno::AGAIN) => disk.sleep(Duration::from_millis(20)),
             other => return other,
         }
     }
