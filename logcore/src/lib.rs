@@ -43,4 +43,6 @@ pub mod complaint;
 pub mod strerr;
 
 #[cfg(feature = "model")]
+pub mod model;
+#[cfg(feature = "model")]
 pub mod naive;

@@ -389,6 +389,8 @@ impl<D: Disk> Work<D> {
             Stage::Replace => {
                 home.unlink(Name::Previous)?;
                 home.newstate_to_state()?;
+                // Gone on disk before its lines have another name there: they would be there twice.
+                home.sync_dir()?;
                 Ok(Next::To(Stage::Name(Name::Processed)))
             }
             Stage::Name(file) => {
