@@ -83,7 +83,7 @@ fn ids_are_set_as_by_the_original() {
         check(
             &out,
             "exit 0",
-            &&wanted.replace("USER", &user.to_string()).replace("GROUP", &group.to_string()),
+            &wanted.replace("USER", &user.to_string()).replace("GROUP", &group.to_string()),
             "",
         );
     };
