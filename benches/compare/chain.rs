@@ -33,7 +33,7 @@ pub fn measure(options: &Options, scratch: &Scratch) -> Result<Times, Fail> {
     }
     let env = scratch.path().join(CHAIN);
     variables(&env).unable_to(|| format!("write {}", env.display()))?;
-    let runs = if options.smoke { 20 } else { 1000 };
+    let runs = if options.smoke { 20 } else { 300 };
     for round in 0..options.rounds {
         progress(&format!("round {} of {}: {CHAIN}", round + 1, options.rounds));
         for turn in 0..WHO.len() {
