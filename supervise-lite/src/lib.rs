@@ -4,7 +4,12 @@
 //! the system is asked for goes through [`sys`] and rustix.
 #![deny(unsafe_code)]
 
+pub mod account;
 pub mod chain;
 pub mod die;
+pub mod env;
+pub mod limit;
+pub mod options;
+pub mod proctitle;
 #[allow(unsafe_code)]
 pub mod sys;
