@@ -6,5 +6,6 @@
 
 pub mod chain;
 pub mod die;
+pub mod scan;
 #[allow(unsafe_code)]
 pub mod sys;
