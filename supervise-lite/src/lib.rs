@@ -4,6 +4,12 @@
 //! the system is asked for goes through [`sys`] and rustix.
 #![deny(unsafe_code)]
 
+pub mod service;
+pub mod control;
+pub mod status;
+pub mod supervised;
+pub mod signals;
+pub mod notice;
 pub mod chain;
 pub mod die;
 #[allow(unsafe_code)]
