@@ -12,5 +12,6 @@ pub mod signals;
 pub mod notice;
 pub mod chain;
 pub mod die;
+pub mod options;
 #[allow(unsafe_code)]
 pub mod sys;
