@@ -4,8 +4,18 @@
 //! the system is asked for goes through [`sys`] and rustix.
 #![deny(unsafe_code)]
 
+pub mod service;
+pub mod control;
+pub mod status;
+pub mod supervised;
+pub mod signals;
+pub mod notice;
+pub mod scan;
+pub mod scandir;
+pub mod watch;
+pub mod logpipe;
 pub mod chain;
 pub mod die;
-pub mod scan;
+pub mod options;
 #[allow(unsafe_code)]
 pub mod sys;
