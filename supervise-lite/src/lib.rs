@@ -14,6 +14,7 @@ pub mod scan;
 pub mod scandir;
 pub mod watch;
 pub mod logpipe;
+pub mod errors;
 pub mod chain;
 pub mod die;
 pub mod options;
