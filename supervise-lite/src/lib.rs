@@ -5,6 +5,9 @@
 #![deny(unsafe_code)]
 
 pub mod service;
+pub mod keeper;
+pub mod home;
+pub mod cause;
 pub mod control;
 pub mod status;
 pub mod supervised;
@@ -12,6 +15,7 @@ pub mod signals;
 pub mod notice;
 pub mod chain;
 pub mod die;
+pub mod help;
 pub mod options;
 #[allow(unsafe_code)]
 pub mod sys;
