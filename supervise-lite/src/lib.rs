@@ -5,6 +5,9 @@
 #![deny(unsafe_code)]
 
 pub mod service;
+pub mod keeper;
+pub mod home;
+pub mod cause;
 pub mod control;
 pub mod status;
 pub mod supervised;
@@ -17,6 +20,7 @@ pub mod logpipe;
 pub mod errors;
 pub mod chain;
 pub mod die;
+pub mod help;
 pub mod options;
 #[allow(unsafe_code)]
 pub mod sys;

@@ -71,13 +71,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service that is wanted up, unless it is `normally_down`; and the first actions. Times are those of a clock that
-    /// nobody sets.
-    pub fn new(normally_down: bool, now: Duration) -> (Service, Vec<Action>) {
-        let want = if normally_down { Want::Down } else { Want::Up };
-        let mut service = Service { want, run: Run::Down, leaving: false, not_before: now, report_at: None };
-        let start = if normally_down { None } else { service.start(now) };
-        (service, [Action::Report].into_iter().chain(start).collect())
+    /// A service that is wanted up, unless it is `normally_down`; it is started by the first [`Event::Due`]. The clock is one
+    /// that nobody sets.
+    pub fn new(normally_down: bool, now: Duration) -> Service {
+        let (want, run) = if normally_down { (Want::Down, Run::Down) } else { (Want::Up, Run::Coming) };
+        Service { want, run, leaving: false, not_before: now, report_at: None }
     }
 
     /// The process; 0 when it is down.
