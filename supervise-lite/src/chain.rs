@@ -3,9 +3,10 @@
 //! Source: `pathexec_run.c` of daemontools 0.76. Neither a shell nor the C library's rules of search come into it: a file
 //! without `#!` is an "exec format error", and any errno but those of a missing or forbidden file ends the search.
 
+use crate::die;
 use crate::sys::{self, Words};
 use logcore::strerr::Errno;
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 /// Where a program is looked for when `PATH` is not set.
@@ -49,6 +50,40 @@ pub fn exec_first(candidates: &[CString], arguments: &Words, environment: &Words
         }
     }
     reason
+}
+
+/// The program that a chain loader gives its place to, with all that exec needs made beforehand.
+#[derive(Debug)]
+pub struct Next<'a> {
+    name: &'a OsStr,
+    candidates: Vec<CString>,
+    arguments: Words,
+    /// What it gets as its environment: ours, unless changed. Where it is looked for does not depend on it.
+    pub environment: Words,
+}
+
+impl<'a> Next<'a> {
+    /// The program and its arguments, as they stand at the end of our own; `None` if there are none. It is looked for in our
+    /// `PATH` and gets our environment.
+    pub fn new(words: &'a [OsString]) -> Option<Next<'a>> {
+        let name = words.first()?;
+        // What exec gave us has no NUL in it; what has one cannot be given on.
+        let arguments = words.iter().map(|word| CString::new(word.as_bytes()).ok()).collect::<Option<_>>()?;
+        Some(Next {
+            name,
+            candidates: candidates(name, std::env::var_os("PATH").as_deref()),
+            arguments: Words::new(arguments),
+            environment: Words::environment(),
+        })
+    }
+
+    /// Becomes the program, with the signals and descriptors that we were started with (see [`sys::exec`]), or dies:
+    /// `LOADER: fatal: unable to run NAME: reason`, 111.
+    #[doc(alias = "pathexec")]
+    pub fn run(self, loader: &str) -> ! {
+        let reason = exec_first(&self.candidates, &self.arguments, &self.environment);
+        die::unable(loader, &[b"run ", self.name.as_bytes()].concat(), reason)
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //!
 //! Source of the form: `strerr_die.c` of daemontools 0.76. A message that cannot be written is dropped, as there.
 
+use crate::options::Wrong;
 use logcore::strerr::{Errno, words};
+use std::ffi::{OsStr, OsString};
 
 /// A wrong call, or a no that will stay one.
 pub const USAGE: i32 = 100;
@@ -25,6 +27,12 @@ pub fn usage(program: &str, usage: &str) -> ! {
     std::process::exit(USAGE)
 }
 
+/// What is wrong with an option, see [`Wrong::line`], then the usage, 100.
+pub fn wrong_option(called: &OsStr, wrong: Wrong, program: &str, usage: &str) -> ! {
+    let _ = rustix::io::write(rustix::stdio::stderr(), &wrong.line(called));
+    self::usage(program, usage)
+}
+
 /// `PROG: fatal: unable to DOING: reason`, 111. `doing` may hold names as the user wrote them, hence bytes.
 pub fn unable(program: &str, doing: &[u8], errno: Errno) -> ! {
     fatal(program, &[b"unable to ", doing, b": ", words(errno).as_bytes()].concat())
@@ -34,4 +42,17 @@ pub fn unable(program: &str, doing: &[u8], errno: Errno) -> ! {
 pub fn fatal(program: &str, message: &[u8]) -> ! {
     say(program, "fatal", message);
     std::process::exit(TROUBLE)
+}
+
+/// Answers `--help` and `--version` where one of them is the only argument, on standard output, 0; else does nothing.
+///
+/// The originals know neither. So this is for programs that need more than one argument, and would show their usage.
+pub fn help(program: &str, help: &str, arguments: &[OsString]) {
+    let text = match arguments {
+        [only] if only == "--help" => help,
+        [only] if only == "--version" => &format!("{program} {}\n", env!("CARGO_PKG_VERSION")),
+        _ => return,
+    };
+    let written = rustix::io::write(rustix::stdio::stdout(), text.as_bytes());
+    std::process::exit(if written.is_ok() { 0 } else { TROUBLE })
 }

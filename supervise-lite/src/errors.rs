@@ -57,24 +57,22 @@ impl Errors {
     }
 
     /// Passes everything on until the last writer has gone. For the process that does nothing else.
-    pub fn pass_on(self) {
-        let Errors { writer, reader, title_writer, title_reader } = self;
-        drop((writer, title_reader));
+    pub fn pass_on(&mut self) {
+        self.shut();
         let stderr = Stderr::new();
         let mut block = [0; BLOCK_BYTES];
         loop {
-            let count = match retry_on_intr(|| read(&reader, &mut block)) {
+            let count = match retry_on_intr(|| read(&self.reader, &mut block)) {
                 Ok(0) | Err(_) => break,
                 Ok(count) => count,
             };
             let block = block.get(..count).unwrap_or_default();
             // Full, or nobody there: the next readproctitle begins with what comes then.
-            let _ = write(&title_writer, block);
+            let _ = write(&self.title_writer, block);
             if let Some(stderr) = &stderr {
                 stderr.write(block);
             }
         }
-        drop(title_writer);
         if let Some(stderr) = stderr {
             stderr.finish();
         }

@@ -21,6 +21,10 @@ pub mod errors;
 pub mod chain;
 pub mod die;
 pub mod help;
+pub mod account;
+pub mod env;
+pub mod limit;
 pub mod options;
+pub mod proctitle;
 #[allow(unsafe_code)]
 pub mod sys;

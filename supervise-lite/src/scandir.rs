@@ -3,6 +3,7 @@
 //! It stays open, and to read it again takes no descriptor: services are restarted when no descriptor is left.
 
 use crate::scan::{Directory, Entry, Id, Log};
+use crate::supervised::open_control;
 use logcore::strerr::Errno;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, Stat, flock, openat, statat};
 use std::collections::HashSet;
@@ -58,6 +59,21 @@ impl ScanDir {
             }
         }
         Ok(names)
+    }
+
+    /// Gives these letters to every supervise of an entry and of its log, without waiting; those that are not there are passed
+    /// over.
+    pub fn order_all(&mut self, letters: &[u8]) {
+        let names = self.names().unwrap_or_default();
+        let Ok(dir) = self.0.fd() else { return };
+        for (name, _) in names {
+            for path in [name.clone(), [&name, b"/log".as_slice()].concat()] {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                let control = openat(dir, path, flags, Mode::empty()).and_then(open_control);
+                // Full or gone: it is told nothing.
+                let _ = control.and_then(|control| rustix::io::write(control, letters));
+            }
+        }
     }
 
     /// Everything that is, or may be, a service directory. `moved`: names that were moved here, complete.

@@ -9,7 +9,7 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::{null, null_mut};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::Relaxed};
 
 use crate::chain;
 use crate::die::TROUBLE;
@@ -247,6 +247,108 @@ fn run(program: &Program) -> (i32, Errno) {
         libc::sigprocmask(libc::SIG_SETMASK, mask.as_ptr(), null_mut());
     }
     (2, chain::exec_first(program.candidates, program.arguments, program.environment))
+}
+
+impl Words {
+    /// The strings, in order, to be changed.
+    pub fn into_strings(self) -> Vec<CString> {
+        self._strings
+    }
+}
+
+/// The last argument in the memory that the kernel shows as our command line; null before it is known and once it is taken.
+static LAST_ARGUMENT: AtomicPtr<c_char> = AtomicPtr::new(null_mut());
+
+/// The GNU C library calls what is in `.init_array` with main's arguments; others do not.
+#[cfg(target_env = "gnu")]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static RECORD_ARGUMENTS: extern "C" fn(c_int, *const *mut c_char) = {
+    extern "C" fn record(count: c_int, arguments: *const *mut c_char) {
+        let Some(last) = count.checked_sub(1).and_then(|last| usize::try_from(last).ok()) else { return };
+        // SAFETY: there are `count` pointers.
+        LAST_ARGUMENT.store(unsafe { *arguments.add(last) }, Relaxed);
+    }
+    record
+};
+
+/// Our last argument where `ps` looks for it: what is written there is shown as the end of our command line. `None` without
+/// arguments, at the second call, and with a C library that does not tell us where it is.
+///
+/// [`std::env::args_os`] reads the same memory: ask it before.
+pub fn last_argument() -> Option<&'static mut [u8]> {
+    let start = LAST_ARGUMENT.swap(null_mut(), Relaxed);
+    if start.is_null() {
+        return None;
+    }
+    // SAFETY: a C string that belongs to us as long as we live; the swap gives it out once, and nobody else uses it (see
+    // above). Its NUL is left out and stays.
+    unsafe { Some(std::slice::from_raw_parts_mut(start.cast(), CStr::from_ptr(start).count_bytes())) }
+}
+
+/// User and group of an account, from wherever the system keeps accounts (nsswitch.conf). `None` if it is not known, or cannot be
+/// asked for.
+pub fn account(name: &CStr) -> Option<(u32, u32)> {
+    let mut buffer: Vec<c_char> = vec![0; 1024];
+    loop {
+        let mut entry = MaybeUninit::<libc::passwd>::uninit();
+        let mut found = null_mut();
+        // SAFETY: all pointers are valid for the call, and the buffer has the length told.
+        let failed = unsafe {
+            libc::getpwnam_r(
+                name.as_ptr(),
+                entry.as_mut_ptr(),
+                buffer.as_mut_ptr(),
+                buffer.len(),
+                &raw mut found,
+            )
+        };
+        // An entry that does not fit; none is so long that memory ends before.
+        if failed == libc::ERANGE && buffer.len() < 1 << 24 {
+            buffer.resize(buffer.len() * 2, 0);
+            continue;
+        }
+        // SAFETY: found is null or points to entry, which is then filled.
+        return unsafe { found.as_ref() }.map(|entry| (entry.pw_uid, entry.pw_gid));
+    }
+}
+
+/// What a call of the C library said.
+fn done(result: c_int) -> Result<(), Errno> {
+    if result == -1 { Err(errno()) } else { Ok(()) }
+}
+
+/// Makes `group` our only supplementary group.
+pub fn set_groups(group: u32) -> Result<(), Errno> {
+    // SAFETY: a list of one.
+    done(unsafe { libc::setgroups(1, &raw const group) })
+}
+
+/// Makes the groups that `name` is a member of, and `group`, our supplementary groups.
+pub fn init_groups(name: &CStr, group: u32) -> Result<(), Errno> {
+    // SAFETY: a C string.
+    done(unsafe { libc::initgroups(name.as_ptr(), group) })
+}
+
+/// Makes `group` our group; for the superuser also the real and the saved one.
+pub fn set_group(group: u32) -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    done(unsafe { libc::setgid(group) })
+}
+
+/// Makes `user` our user; for the superuser also the real and the saved one, which is for good.
+pub fn set_user(user: u32) -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    done(unsafe { libc::setuid(user) })
+}
+
+/// Goes on as two processes: `None` in the child, the child in the parent. The caller has one thread; both may do everything.
+pub fn fork() -> Result<Option<Pid>, Errno> {
+    // SAFETY: without other threads there is no lock that the child would find taken for ever.
+    match unsafe { libc::fork() } {
+        -1 => Err(errno()),
+        pid => Ok(Pid::from_raw(pid)),
+    }
 }
 
 /// Forks a child that is a copy of this process: `None` in the child. The caller has one thread. Errors: no process is left.

@@ -13,7 +13,6 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::process::ExitCode;
 use std::time::Duration;
 use supervise_lite::logpipe::LogPipe;
 use supervise_lite::notice::murmur;
@@ -23,32 +22,17 @@ use supervise_lite::signals::{Signal, Signals};
 use supervise_lite::supervised::open_control;
 use supervise_lite::sys::{Program, Words, spawn};
 use supervise_lite::watch::Watch;
-use supervise_lite::{chain, die};
+use supervise_lite::{chain, die, help};
 
 const PROGRAM: &str = "svscan";
 /// Shown for `--help`.
 const HELP: &str = include_str!("svscan.txt");
 
-fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    let (dir, second) = (arguments.next(), arguments.next());
-    let dir = match (dir, second) {
-        (Some(only), None) if only == "--help" => return show(HELP),
-        (Some(only), None) if only == "--version" => {
-            return show(concat!("svscan ", env!("CARGO_PKG_VERSION"), "\n"));
-        }
-        (dir, _) => dir.unwrap_or_else(|| OsString::from(".")),
-    };
-    let mut svscan = Svscan::start(&dir);
-    svscan.run();
-    ExitCode::SUCCESS
-}
-
-fn show(text: &str) -> ExitCode {
-    match rustix::io::write(rustix::stdio::stdout(), text.as_bytes()) {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::from(111),
-    }
+fn main() {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    help::answer(&arguments, PROGRAM, HELP);
+    let here = OsString::from(".");
+    Svscan::start(arguments.first().unwrap_or(&here)).run();
 }
 
 /// The scan and what it holds of the system.
