@@ -22,7 +22,7 @@ fn svscan() -> PathBuf {
 
 /// Ours.
 fn supervise() -> PathBuf {
-    std::env::var_os("SUPERVISE").map_or_else(|| program("supervise"), PathBuf::from)
+    program("supervise")
 }
 
 fn kill(pid: Pid, signal: Signal) {
