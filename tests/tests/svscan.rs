@@ -480,8 +480,8 @@ fn as_the_first_process_it_stops_at_term_and_reaps_orphans() {
     let mut tree = Tree::new(&[&supervise(), &program("multilog")]);
     // Orphans that end while it runs; each says whether the first process has children that nobody reaps.
     let run = "for i in 1 2 3 4 5; do (sleep 0.05 & ) ; done\nsleep 0.5\n\
-               ps -e -o stat= | grep -c '^Z' >zombies.new; mv zombies.new zombies\n\
-               echo written\nexec sleep 1000";
+               ps -e -o stat= | grep -c '^Z' >zombies.new\n\
+               echo written; mv zombies.new zombies\nexec sleep 1000";
     tree.service("a", run, "exec multilog ./main");
     let command = tree.command(&svscan()).behind(["unshare", "-pf", "--kill-child", "--mount-proc"]);
     tree.run(command);

@@ -153,6 +153,7 @@ fn what_reads_the_errors_is_started_again() {
     // A block that it has read dies with it.
     wait_until(SOON, "both are copied", || tree.said() == "first\nsecond\n");
     kill(copy, Signal::KILL);
+    wait_until(SOON, "it reads no more", || !is_running(copy));
     say("third");
     copy = child(&tree, "svscanboot-copy", Some(copy));
     shows(title, "third\n");
@@ -247,8 +248,8 @@ fn killall_of_the_group_ends_everything() {
 fn as_the_first_process_it_stops_at_term_and_reaps_orphans() {
     let mut tree = tree();
     let run = "for i in 1 2 3 4 5; do (sleep 0.05 & ) ; done\nsleep 0.5\n\
-               ps -e -o stat= | grep -c '^Z' >zombies.new; mv zombies.new zombies\n\
-               echo written\nexec sleep 1000";
+               ps -e -o stat= | grep -c '^Z' >zombies.new\n\
+               echo written; mv zombies.new zombies\nexec sleep 1000";
     tree.service("a", run, "exec multilog ./main");
     if !tree.boot(&["unshare", "-pf", "--kill-child", "--mount-proc"]) {
         return;
