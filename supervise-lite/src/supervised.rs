@@ -19,16 +19,17 @@ pub fn open_control(dir: impl AsFd) -> Result<OwnedFd, Errno> {
 
 /// Whether a supervise runs here. Errors: those of open(2), but for the two that mean no.
 pub fn is_supervised(dir: impl AsFd) -> Result<bool, Errno> {
-    match open_fifo(dir.as_fd(), "supervise/ok") {
-        Ok(_) => Ok(true),
+    match touch_ok(dir) {
+        Ok(()) => Ok(true),
         Err(Errno::NOENT | Errno::NXIO) => Ok(false),
         Err(errno) => Err(errno),
     }
 }
 
-/// Opens `supervise/ok`, which only succeeds where a supervise runs. Errors: as [`open_control`].
-pub fn open_ok(dir: impl AsFd) -> Result<OwnedFd, Errno> {
-    open_fifo(dir.as_fd(), "supervise/ok")
+/// Asks the same of one who tells a directory where there never was a supervise (`NOENT`) from one where none is now
+/// (`NXIO`). Errors: those, and the others of open(2).
+pub fn touch_ok(dir: impl AsFd) -> Result<(), Errno> {
+    open_fifo(dir.as_fd(), "supervise/ok").map(drop)
 }
 
 fn open_fifo(dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {

@@ -1,101 +1,92 @@
-//! Changes of the scan directory, reported by inotify(7).
+//! svc's wait: looks at services until the letters have had their effect or the time is over.
 
+use crate::effect::{Goal, Look};
+use crate::supervised::{is_supervised, read_status};
 use logcore::strerr::Errno;
-use rustix::fs::inotify::{CreateFlags, ReadFlags, Reader, WatchFlags, add_watch, init};
-use std::collections::HashSet;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
 
-/// Room for many events; a longer name than any comes with one of them.
-const BUFFER_BYTES: usize = 8192;
+/// The time from one look at a service to the next.
+const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
-/// The reports of one directory.
+/// A service as it was before its orders.
 #[derive(Debug)]
-pub struct Watch {
-    inotify: OwnedFd,
-    moved: HashSet<Vec<u8>>,
+pub struct Before {
+    place: OwnedFd,
+    look: Look,
 }
 
-/// What has been reported.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Something has changed, or too much to report it.
-    pub changed: bool,
-    /// Nothing more will be reported: the directory is gone.
-    pub over: bool,
+impl Before {
+    /// Looks at the current directory, and keeps it open. Errors: those of open(2).
+    pub fn here() -> Result<Before, Errno> {
+        let place = openat(CWD, ".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let look = look(&place);
+        Ok(Before { place, look })
+    }
 }
 
-impl Watch {
-    /// Reports names that come to the directory at `path`, go from it, and its own end. Errors: those of inotify_init(2) and
-    /// inotify_add_watch(2).
-    pub fn new(path: &str) -> Result<Watch, Errno> {
-        let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        let names = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE;
-        let own = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF | WatchFlags::ONLYDIR;
-        add_watch(&inotify, path, names | own)?;
-        Ok(Watch { inotify, moved: HashSet::new() })
+/// A service whose supervise has its orders.
+#[derive(Debug)]
+pub struct Watched<'a> {
+    /// The directory as the user wrote it.
+    pub dir: &'a [u8],
+    before: Before,
+    /// Its reader is the supervise that heard the orders: poll(2) tells when that has gone, though another may come at once.
+    control: OwnedFd,
+    goal: Goal,
+    last: Option<Look>,
+    hung_up: bool,
+}
+
+impl<'a> Watched<'a> {
+    /// `control`: what the letters were written to.
+    pub fn new(dir: &'a [u8], before: Before, control: OwnedFd, letters: &[u8]) -> Watched<'a> {
+        Watched { dir, before, control, goal: Goal::of(letters), last: None, hung_up: false }
     }
 
-    /// Takes all that has been reported, without waiting.
-    pub fn take(&mut self) -> Report {
-        let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
-        let mut events = Reader::new(&self.inotify, &mut buffer);
-        let mut report = Report::default();
-        loop {
-            match events.next() {
-                Ok(event) => {
-                    report.changed = true;
-                    report.over |= event.events().contains(ReadFlags::IGNORED);
-                    let Some(name) = event.file_name().map(|name| name.to_bytes().to_vec()) else { continue };
-                    if event.events().contains(ReadFlags::MOVED_TO) {
-                        self.moved.insert(name);
-                    } else {
-                        self.moved.remove(&name);
-                    }
-                }
-                Err(Errno::INTR) => (),
-                Err(Errno::AGAIN) => return report,
-                Err(_) => return Report { over: true, ..report },
-            }
+    fn is_reached(&mut self) -> bool {
+        let look = if self.hung_up { Look::Gone } else { look(&self.before.place) };
+        let is_reached = self.goal.is_reached(self.before.look, self.last, look);
+        self.last = Some(look);
+        is_reached
+    }
+}
+
+/// Waits for all, until `end` (`None`: for ever); gives those that have not got there.
+pub fn wait(mut waiting: Vec<Watched<'_>>, end: Option<Instant>) -> Vec<Watched<'_>> {
+    loop {
+        waiting.retain_mut(|watched| !watched.is_reached());
+        if waiting.is_empty() || end.is_some_and(|end| end <= Instant::now()) {
+            return waiting;
         }
-    }
-
-    /// The names that were moved here since this was last asked: they came complete.
-    pub fn moved(&mut self) -> HashSet<Vec<u8>> {
-        std::mem::take(&mut self.moved)
+        pause(&mut waiting);
     }
 }
 
-impl AsFd for Watch {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inotify.as_fd()
+/// Waits a little, less if a supervise that is to go has gone.
+fn pause(waiting: &mut [Watched<'_>]) {
+    // One that need not go is not listened to: its hang-up would last.
+    let is_going = |watched: &Watched<'_>| watched.goal.is_gone();
+    let hung_up: Vec<bool> = {
+        let going = waiting.iter().filter(|watched| is_going(watched));
+        let mut polled: Vec<_> = going
+            .map(|watched| PollFd::from_borrowed_fd(watched.control.as_fd(), PollFlags::empty()))
+            .collect();
+        // A failed poll tells nothing; the next look does.
+        let _ = poll(&mut polled, Some(&PAUSE));
+        polled.iter().map(|polled| !polled.revents().is_empty()).collect()
+    };
+    for (watched, hung_up) in waiting.iter_mut().filter(|watched| is_going(watched)).zip(hung_up) {
+        watched.hung_up = hung_up;
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    #[test]
-    fn what_comes_moves_and_goes_is_reported() {
-        let scratch = tempfile::tempdir().expect("a directory");
-        let (here, there) = (scratch.path().join("here"), scratch.path().join("there"));
-        fs::create_dir(&here).expect("own directory");
-        fs::create_dir(&there).expect("own directory");
-        let mut watch = Watch::new(here.to_str().expect("text")).expect("inotify");
-        assert_eq!(watch.take(), Report::default());
-        let changed = Report { changed: true, over: false };
-        fs::create_dir(here.join("made")).expect("own directory");
-        assert_eq!(watch.take(), changed);
-        assert!(watch.moved().is_empty());
-        // What happens inside of an entry is nobody's business.
-        fs::write(here.join("made/file"), "").expect("own directory");
-        assert_eq!(watch.take(), Report::default());
-        fs::rename(&there, here.join("moved")).expect("own directory");
-        assert_eq!(watch.take(), changed);
-        assert_eq!(watch.moved(), HashSet::from([b"moved".to_vec()]));
-        fs::remove_dir_all(&here).expect("own directory");
-        assert_eq!(watch.take(), Report { changed: true, over: true });
+fn look(place: &OwnedFd) -> Look {
+    match is_supervised(place) {
+        Ok(true) => read_status(place).map_or(Look::Unknown, Look::Is),
+        Ok(false) => Look::Gone,
+        Err(_) => Look::Unknown,
     }
 }

@@ -14,6 +14,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
+use supervise_lite::changes::Changes;
 use supervise_lite::logpipe::LogPipe;
 use supervise_lite::notice::murmur;
 use supervise_lite::scan::{Action, Failed, Id, Role, Scan};
@@ -21,7 +22,6 @@ use supervise_lite::scandir::{Locked, ScanDir};
 use supervise_lite::signals::{Signal, Signals};
 use supervise_lite::supervised::open_control;
 use supervise_lite::sys::{Program, Words, spawn};
-use supervise_lite::watch::Watch;
 use supervise_lite::{chain, die, help};
 
 const PROGRAM: &str = "svscan";
@@ -39,7 +39,7 @@ fn main() {
 struct Svscan {
     scan: Scan,
     dir: ScanDir,
-    watch: Option<Watch>,
+    changes: Option<Changes>,
     signals: Signals,
     pipes: HashMap<Id, LogPipe>,
     /// The files that may be supervise.
@@ -80,11 +80,11 @@ impl Svscan {
             Err(errno) => die::unable(PROGRAM, b"receive signals", errno),
         };
         let open_files = raise_open_files();
-        let watch = Watch::new(".").ok();
+        let changes = Changes::new(".").ok();
         Svscan {
-            scan: Scan::new(watch.is_some()),
+            scan: Scan::new(changes.is_some()),
             dir,
-            watch,
+            changes,
             signals,
             pipes: HashMap::new(),
             supervise: chain::candidates(OsStr::new("supervise"), std::env::var_os("PATH").as_deref()),
@@ -105,13 +105,13 @@ impl Svscan {
             self.wait(self.scan.due());
             self.take_signals();
             self.reap();
-            if let Some(watch) = &mut self.watch {
-                let report = watch.take();
+            if let Some(changes) = &mut self.changes {
+                let report = changes.take();
                 if report.changed {
                     self.scan.ask();
                 }
                 if report.over {
-                    self.watch = None;
+                    self.changes = None;
                     self.scan.unwatched();
                 }
             }
@@ -124,7 +124,9 @@ impl Svscan {
             return;
         }
         let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
-        fds.extend(self.watch.iter().map(|watch| PollFd::from_borrowed_fd(watch.as_fd(), PollFlags::IN)));
+        fds.extend(
+            self.changes.iter().map(|changes| PollFd::from_borrowed_fd(changes.as_fd(), PollFlags::IN)),
+        );
         let left = due.map(|due| due.saturating_sub(RealDisk.uptime()));
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         // Whatever ends it, everything is looked at again.
@@ -154,7 +156,7 @@ impl Svscan {
     }
 
     fn look(&mut self, now: Duration) -> Vec<Action> {
-        let moved = self.watch.as_mut().map_or_else(HashSet::new, Watch::moved);
+        let moved = self.changes.as_mut().map_or_else(HashSet::new, Changes::moved);
         let entries = self.dir.entries(&moved);
         self.scan.look(entries, now)
     }
