@@ -6,6 +6,7 @@
 mod alone;
 mod answer;
 mod case;
+mod chain;
 mod fail;
 mod feed;
 mod filters;
@@ -70,6 +71,10 @@ fn compare(options: &Options) -> Result<(), Fail> {
     let filters = filters::measure(options, &scratch)?;
     if filters::FILTERS.iter().any(|filter| options.wants(filter.name)) {
         say(&report::filters(&filters))?;
+    }
+    let chain = chain::measure(options, &scratch)?;
+    if options.wants(chain::CHAIN) {
+        say(&chain::report(&chain))?;
     }
     say(&goals::block(&goals::Measured {
         inputs: &inputs,
