@@ -49,6 +49,19 @@ impl Tree {
         fs::rename(new, old).expect("own directory");
     }
 
+    /// Puts copies of programs into `bin`: for services of users who cannot reach the build directory.
+    ///
+    /// # Panics
+    ///
+    /// Where the temporary directory cannot be written.
+    pub fn copy(&self, programs: &[PathBuf]) {
+        for program in programs {
+            let name = program.file_name().expect("a program has a name");
+            // fs::copy keeps the mode.
+            fs::copy(program, self.join("bin").join(name)).expect("own directory");
+        }
+    }
+
     /// A path inside.
     #[must_use]
     pub fn join(&self, inside: impl AsRef<Path>) -> PathBuf {
