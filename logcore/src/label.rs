@@ -39,6 +39,11 @@ impl Label {
         Tai64(self.seconds).to_unix()
     }
 
+    /// TAI seconds of this label, 2^62 + 10 + Unix seconds: the number that its first 16 digits write.
+    pub fn tai_seconds(self) -> u64 {
+        self.seconds
+    }
+
     /// Nanoseconds within the second, below 10^9.
     pub fn nanos(self) -> u32 {
         self.nanos

@@ -7,7 +7,7 @@
 use logcore::strerr::Errno;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::Relaxed};
 
@@ -180,6 +180,13 @@ impl Child {
     }
 }
 
+/// Readable once it is known whether the program runs: then [`Child::failed`] does not wait.
+impl AsFd for Child {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.report.as_fd()
+    }
+}
+
 /// Starts a program in a child: descriptors, directory, limit, then SIGCHLD by default and not blocked, SIGPIPE and the mask
 /// as they were when we started. A child that does not get to its program exits 111 without a word; ask [`Child::failed`].
 ///
@@ -341,6 +348,32 @@ pub fn fork() -> Result<Option<Pid>, Errno> {
     match unsafe { libc::fork() } {
         -1 => Err(errno()),
         pid => Ok(Pid::from_raw(pid)),
+    }
+}
+
+/// Forks a child that is a copy of this process: `None` in the child. The caller has one thread. Errors: no process is left.
+pub fn copy() -> Result<Option<Pid>, Errno> {
+    // SAFETY: we have one thread, so the copy is whole.
+    match unsafe { libc::fork() } {
+        -1 => Err(errno()),
+        // Only the child is told 0, which is no process.
+        pid => Ok(Pid::from_raw(pid)),
+    }
+}
+
+/// Lets SIGCHLD do what it does by default: who ignores it is never told of a dead child, and we may have inherited that.
+pub fn notice_children() {
+    // SAFETY: a disposition without a handler is sound to set.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
+/// Whether the signal is ignored, as INT is in a job that a shell put into the background.
+pub fn is_ignored(signal: c_int) -> bool {
+    let mut old = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: sigaction only writes into what it is given, which is valid also where it fails.
+    unsafe {
+        libc::sigaction(signal, null(), old.as_mut_ptr());
+        old.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }
 

@@ -22,6 +22,7 @@ pub mod rig;
 mod scratch;
 mod snapshot;
 mod stamps;
+pub mod tree;
 mod wait;
 
 pub use cmd::{Cmd, Output, Running, Show};

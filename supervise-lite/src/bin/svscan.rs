@@ -1,0 +1,264 @@
+//! svscan: starts and watches a supervise for each service, and one for its logger, and holds the pipe between them.
+//!
+//! What it decides is in [`supervise_lite::scan`]; here is what it does: wait, look, fork, tell, reap. One thread, and no
+//! wake-up without a reason but for a look once a minute.
+#![forbid(unsafe_code)]
+
+use logcore::disk::{Disk, RealDisk};
+use logcore::strerr::{Errno, words};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::process::{Pid, Resource, Rlimit, WaitOptions, getrlimit, kill_process, setrlimit, wait};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ffi::{CString, OsStr, OsString};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+use supervise_lite::changes::Changes;
+use supervise_lite::logpipe::LogPipe;
+use supervise_lite::notice::murmur;
+use supervise_lite::scan::{Action, Failed, Id, Role, Scan};
+use supervise_lite::scandir::{Locked, ScanDir};
+use supervise_lite::signals::{Signal, Signals};
+use supervise_lite::supervised::open_control;
+use supervise_lite::sys::{Program, Words, spawn};
+use supervise_lite::{chain, die, help};
+
+const PROGRAM: &str = "svscan";
+/// Shown for `--help`.
+const HELP: &str = include_str!("svscan.txt");
+
+fn main() {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    help::answer(&arguments, PROGRAM, HELP);
+    let here = OsString::from(".");
+    Svscan::start(arguments.first().unwrap_or(&here)).run();
+}
+
+/// The scan and what it holds of the system.
+struct Svscan {
+    scan: Scan,
+    dir: ScanDir,
+    changes: Option<Changes>,
+    signals: Signals,
+    pipes: HashMap<Id, LogPipe>,
+    /// The files that may be supervise.
+    supervise: Vec<CString>,
+    environment: Words,
+    /// What we were started with.
+    open_files: libc::rlimit,
+}
+
+impl Svscan {
+    /// Everything that can fail: the directory is ours from here on.
+    fn start(path: &OsStr) -> Svscan {
+        if let Err(errno) = rustix::process::chdir(path) {
+            die::unable(PROGRAM, &[b"chdir to ", path.as_bytes()].concat(), errno);
+        }
+        let dir = match ScanDir::open(".") {
+            Ok(dir) => dir,
+            Err(errno) => die::unable(PROGRAM, &[b"open ", path.as_bytes()].concat(), errno),
+        };
+        let lock = [b"lock ", path.as_bytes()].concat();
+        match dir.lock() {
+            Locked::Yes => (),
+            Locked::Taken => {
+                let held = [b"unable to ", &lock[..], b": another svscan is running there"].concat();
+                die::fatal(PROGRAM, &held);
+            }
+            Locked::Cannot(errno) => {
+                murmur(
+                    PROGRAM,
+                    "warning",
+                    &[b"unable to ", &lock[..], b": ", words(errno).as_bytes()].concat(),
+                );
+            }
+        }
+        let listened = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGALRM, Signal::SIGCHLD];
+        let signals = match Signals::listen(&listened) {
+            Ok(signals) => signals,
+            Err(errno) => die::unable(PROGRAM, b"receive signals", errno),
+        };
+        let open_files = raise_open_files();
+        let changes = Changes::new(".").ok();
+        Svscan {
+            scan: Scan::new(changes.is_some()),
+            dir,
+            changes,
+            signals,
+            pipes: HashMap::new(),
+            supervise: chain::candidates(OsStr::new("supervise"), std::env::var_os("PATH").as_deref()),
+            environment: Words::environment(),
+            open_files,
+        }
+    }
+
+    /// Until a stop has come to its end.
+    fn run(&mut self) {
+        while !self.scan.is_over() {
+            let due = self.scan.due();
+            let now = RealDisk.uptime();
+            if due.is_some_and(|due| due <= now) {
+                let actions = if self.scan.is_stopping() { self.scan.time(now) } else { self.look(now) };
+                self.act(actions);
+            }
+            self.wait(self.scan.due());
+            self.take_signals();
+            self.reap();
+            if let Some(changes) = &mut self.changes {
+                let report = changes.take();
+                if report.changed {
+                    self.scan.ask();
+                }
+                if report.over {
+                    self.changes = None;
+                    self.scan.unwatched();
+                }
+            }
+        }
+    }
+
+    /// Waits for a signal, a change, or the time.
+    fn wait(&self, due: Option<Duration>) {
+        if self.scan.is_over() {
+            return;
+        }
+        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        fds.extend(
+            self.changes.iter().map(|changes| PollFd::from_borrowed_fd(changes.as_fd(), PollFlags::IN)),
+        );
+        let left = due.map(|due| due.saturating_sub(RealDisk.uptime()));
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        // Whatever ends it, everything is looked at again.
+        let _ = poll(&mut fds, left.as_ref());
+    }
+
+    fn take_signals(&mut self) {
+        while let Some(signal) = self.signals.take() {
+            match signal {
+                Signal::SIGTERM | Signal::SIGINT => {
+                    let actions = self.scan.stop(RealDisk.uptime());
+                    self.act(actions);
+                }
+                Signal::SIGHUP | Signal::SIGALRM => self.scan.ask(),
+                _ => (),
+            }
+        }
+    }
+
+    /// All children that have ended, orphans that came to us as the first process included.
+    fn reap(&mut self) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            let failed = status.exit_status().is_some_and(|code| code != 0);
+            let actions = self.scan.ended(number(pid), failed, RealDisk.uptime());
+            self.act(actions);
+        }
+    }
+
+    fn look(&mut self, now: Duration) -> Vec<Action> {
+        let moved = self.changes.as_mut().map_or_else(HashSet::new, Changes::moved);
+        let entries = self.dir.entries(&moved);
+        self.scan.look(entries, now)
+    }
+
+    /// Does what is asked, and what follows from that.
+    fn act(&mut self, actions: Vec<Action>) {
+        let mut actions = VecDeque::from(actions);
+        while let Some(action) = actions.pop_front() {
+            actions.extend(self.perform(action));
+        }
+    }
+
+    fn perform(&mut self, action: Action) -> Vec<Action> {
+        match action {
+            Action::Open(id) => {
+                let opened = LogPipe::new().map(|pipe| _ = self.pipes.insert(id, pipe));
+                return self.scan.opened(id, opened, RealDisk.uptime());
+            }
+            Action::Start { id, role, directory } => {
+                let child = self.start_supervise(id, role, directory);
+                return self.scan.started(id, role, child, RealDisk.uptime());
+            }
+            Action::Tell(id, pid) => {
+                let told = tell(pid, b"xc").is_ok();
+                return self.scan.told(id, told, RealDisk.uptime());
+            }
+            Action::Rest(id) => {
+                let left = self.pipes.get(&id).is_some_and(LogPipe::has_lines);
+                return self.scan.rest(id, left);
+            }
+            Action::Halt(pid) => {
+                // The original's supervise would leave its service at TERM.
+                if tell(pid, b"dx").is_err() {
+                    terminate(pid);
+                }
+            }
+            Action::Terminate(pid) => terminate(pid),
+            Action::Shut(id) => {
+                if let Some(pipe) = self.pipes.get_mut(&id) {
+                    pipe.shut();
+                }
+            }
+            Action::Close(id) => _ = self.pipes.remove(&id),
+            Action::Unlock => self.dir.unlock(),
+            Action::Warn(message) => murmur(PROGRAM, "warning", &message),
+        }
+        Vec::new()
+    }
+
+    fn start_supervise(
+        &self,
+        id: Id,
+        role: Role,
+        directory: Vec<u8>,
+    ) -> Result<(u32, Option<Failed>), Errno> {
+        let pipe = self.pipes.get(&id);
+        let end = match role {
+            Role::Main => pipe.and_then(LogPipe::writer).map(|writer| (writer, 1)),
+            Role::Log => pipe.map(|pipe| (pipe.reader(), 0)),
+        };
+        // The name of a file has no NUL.
+        let directory = CString::new(directory).map_err(|_| Errno::INVAL)?;
+        let arguments = Words::new(vec![c"supervise".to_owned(), directory]);
+        let child = spawn(&Program {
+            candidates: &self.supervise,
+            arguments: &arguments,
+            environment: &self.environment,
+            directory: None,
+            descriptors: end.as_slice(),
+            open_files: Some(self.open_files),
+        })?;
+        Ok((number(child.pid), child.failed()))
+    }
+}
+
+/// Writes letters to the control of a supervise that is our child, without waiting. It is found by its directory: names may
+/// lead elsewhere by now.
+fn tell(pid: u32, letters: &[u8]) -> Result<(), Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let service = openat(CWD, format!("/proc/{pid}/cwd"), flags, Mode::empty())?;
+    rustix::io::write(open_control(&service)?, letters).map(drop)
+}
+
+fn terminate(pid: u32) {
+    // It has ended, then, and we will hear of it.
+    let _ = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .map(|pid| kill_process(pid, rustix::process::Signal::TERM));
+}
+
+fn number(pid: Pid) -> u32 {
+    pid.as_raw_nonzero().get().unsigned_abs()
+}
+
+/// As many open files as we may have; returns what we were started with, for our children.
+fn raise_open_files() -> libc::rlimit {
+    let limit = getrlimit(Resource::Nofile);
+    // What is refused is not needed before there are many services.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    libc::rlimit {
+        rlim_cur: limit.current.unwrap_or(libc::RLIM_INFINITY),
+        rlim_max: limit.maximum.unwrap_or(libc::RLIM_INFINITY),
+    }
+}

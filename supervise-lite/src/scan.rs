@@ -1,0 +1,589 @@
+//! The whole of svscan without a fork: what a look at the scan directory, a death or a signal makes it do.
+//!
+//! A [`Scan`] is told what happened and when, and answers with [`Action`]s; what became of those is told to it again. Only a
+//! look at the directory starts a supervise, so none is started for a name that is gone. It asks no clock and no system.
+//!
+//! A service is known by the device and inode of its directory: two names of one directory are one service. Whether it has
+//! a log is decided when it is first taken up. Source: `svscan.c` of daemontools 0.76; the paces, the settling of fresh
+//! directories and the stop are ours.
+
+pub use crate::sys::Failed;
+
+use logcore::complaint::Complaint;
+use logcore::strerr::{Errno, words};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// Between two looks at the directory when nothing happens there.
+const IDLE: Duration = Duration::from_secs(60);
+/// The same where changes are not reported, or an entry is in error: the original's pace.
+const POLL: Duration = Duration::from_secs(5);
+/// Between any two looks, however much happens.
+const LEAST: Duration = Duration::from_millis(20);
+/// Between two starts of one supervise.
+const PACE: Duration = Duration::from_secs(1);
+/// Between two starts of a supervise that fails within [`PACE`] of its start.
+const FAILING: Duration = Duration::from_secs(5);
+/// For so long a directory that was made in place stays as it is before it is taken up.
+const SETTLED: Duration = Duration::from_secs(1);
+/// After so long it is taken up in any case.
+const SETTLED_AT_LAST: Duration = Duration::from_secs(5);
+/// Between two tries to tell a logger's supervise that it is the last one.
+const AGAIN: Duration = Duration::from_millis(50);
+/// After so long it is told by a signal.
+const TOLD_AT_LAST: Duration = Duration::from_secs(5);
+/// How often a logger that ended and left lines in the pipe is started again in a stop.
+const DRAINS: u32 = 3;
+
+/// A directory, whatever names it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id {
+    /// `st_dev`.
+    pub device: u64,
+    /// `st_ino`.
+    pub inode: u64,
+}
+
+/// One of the two supervises of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// That of the service.
+    Main,
+    /// That of its logger.
+    Log,
+}
+
+/// One name in the scan directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its bytes.
+    pub name: Vec<u8>,
+    /// What it stands for, links followed; the reason where that cannot be told.
+    pub seen: Result<Directory, Errno>,
+}
+
+/// A directory as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    /// Which one it is.
+    pub id: Id,
+    /// Its logger's directory.
+    pub log: Log,
+    /// It was made where it is and may still be filled: neither a link nor moved here.
+    pub in_place: bool,
+    /// Seconds and nanoseconds of the last change of the directory, and of its `log`: only compared.
+    pub changed: [i64; 4],
+}
+
+/// What `NAME/log` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// Nothing.
+    None,
+    /// A directory: the service has a logger.
+    Directory,
+    /// Something that is no directory.
+    Other,
+    /// It cannot be told.
+    Unknown(Errno),
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Make the log pipe of this service and keep both ends. Answer: [`Scan::opened`].
+    Open(Id),
+    /// Start `supervise` with this argument, on the log pipe if the service has one. Answer: [`Scan::started`].
+    Start {
+        /// The service.
+        id: Id,
+        /// Which of its supervises.
+        role: Role,
+        /// The directory for supervise to change to.
+        directory: Vec<u8>,
+    },
+    /// Close what is kept of the log pipe.
+    Close(Id),
+    /// Tell this supervise of a service to stop its service and go.
+    Halt(u32),
+    /// Close the writing end of the log pipe: its logger comes to the end.
+    Shut(Id),
+    /// Tell this supervise of a logger that its logger goes on, and is the last one. Answer: [`Scan::told`].
+    Tell(Id, u32),
+    /// Send TERM to this supervise.
+    Terminate(u32),
+    /// Say whether lines are left in the log pipe. Answer: [`Scan::rest`].
+    Rest(Id),
+    /// Let another svscan have the directory.
+    Unlock,
+    /// Say this, after `svscan: warning: `.
+    Warn(Vec<u8>),
+}
+
+/// One supervise of a service.
+#[derive(Debug, Default)]
+struct Supervise {
+    /// It runs.
+    pid: Option<u32>,
+    /// Its last start.
+    started: Duration,
+    /// Not started before.
+    next: Duration,
+    trouble: Complaint,
+}
+
+/// What a stop has come to with a logger.
+#[derive(Debug)]
+struct Drain {
+    /// Its supervise is to be told, from this moment on, and since this one.
+    tell: Option<(Duration, Duration)>,
+    /// It waits to be started again.
+    again: bool,
+    /// How often it was.
+    count: u32,
+}
+
+#[derive(Debug)]
+struct Service {
+    name: Vec<u8>,
+    /// It had a name at the last look.
+    present: bool,
+    /// Its log pipe is there, if it needs one.
+    ready: bool,
+    /// What was said of its name before.
+    trouble: Complaint,
+    main: Supervise,
+    log: Option<Supervise>,
+    drain: Option<Drain>,
+}
+
+impl Service {
+    fn supervise(&mut self, role: Role) -> Option<&mut Supervise> {
+        match role {
+            Role::Main => Some(&mut self.main),
+            Role::Log => self.log.as_mut(),
+        }
+    }
+
+    fn supervises(&self) -> impl Iterator<Item = &Supervise> {
+        std::iter::once(&self.main).chain(&self.log)
+    }
+
+    fn directory(&self, role: Role) -> Vec<u8> {
+        match role {
+            Role::Main => self.name.clone(),
+            Role::Log => [&self.name, b"/log".as_slice()].concat(),
+        }
+    }
+}
+
+/// An entry in error.
+#[derive(Debug, Default)]
+struct Trouble {
+    said: Complaint,
+    /// It could not be seen: when it can, it has only just been made.
+    unseen: bool,
+}
+
+/// A directory that is not taken up yet.
+#[derive(Debug)]
+struct Fresh {
+    first: Duration,
+    since: Duration,
+    changed: [i64; 4],
+}
+
+/// The state of svscan. Times are of one clock that never goes back.
+#[derive(Debug)]
+pub struct Scan {
+    services: BTreeMap<Id, Service>,
+    pids: HashMap<u32, (Id, Role)>,
+    fresh: HashMap<Id, Fresh>,
+    /// Entries in error, by name.
+    troubles: HashMap<Vec<u8>, Trouble>,
+    /// The directory cannot be read.
+    unreadable: Option<Complaint>,
+    watched: bool,
+    looked: Option<Duration>,
+    asked: bool,
+    stopping: bool,
+}
+
+impl Scan {
+    /// Nothing is known yet. `watched`: changes of the directory are reported (by [`Scan::ask`]).
+    pub fn new(watched: bool) -> Scan {
+        Scan {
+            services: BTreeMap::new(),
+            pids: HashMap::new(),
+            fresh: HashMap::new(),
+            troubles: HashMap::new(),
+            unreadable: None,
+            watched,
+            looked: None,
+            asked: false,
+            stopping: false,
+        }
+    }
+
+    /// Changes of the directory are reported no more.
+    pub fn unwatched(&mut self) {
+        self.watched = false;
+    }
+
+    /// Look at the directory soon: it changed, or somebody asked.
+    pub fn ask(&mut self) {
+        self.asked = true;
+    }
+
+    /// Whether no look at the directory will come any more.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// Whether the stop has come to its end.
+    pub fn is_over(&self) -> bool {
+        self.stopping && self.services.is_empty()
+    }
+
+    /// When to look at the directory again, or in a stop, to call [`Scan::time`]. `None`: only a death changes anything.
+    pub fn due(&self) -> Option<Duration> {
+        if self.stopping {
+            return self.services.values().filter_map(next_of_drain).min();
+        }
+        let Some(looked) = self.looked else { return Some(Duration::ZERO) };
+        if self.asked {
+            return Some(looked + LEAST);
+        }
+        if self.unreadable.is_some() {
+            return Some(looked + POLL);
+        }
+        let regular = if self.watched && self.troubles.is_empty() { IDLE } else { POLL };
+        let settling =
+            self.fresh.values().map(|fresh| (fresh.since + SETTLED).min(fresh.first + SETTLED_AT_LAST));
+        let wanted = self.services.values().filter(|service| service.present && service.ready);
+        let down = wanted.flat_map(Service::supervises).filter(|supervise| supervise.pid.is_none());
+        let starts = down.map(|supervise| supervise.next);
+        Some(starts.chain(settling).fold(looked + regular, Duration::min).max(looked + LEAST))
+    }
+
+    /// The directory was looked at: all its entries but those that begin with a dot or are no directories, or the reason why
+    /// not. Nothing in a stop.
+    pub fn look(&mut self, entries: Result<Vec<Entry>, Errno>, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if self.stopping {
+            return actions;
+        }
+        let first = self.looked.is_none();
+        self.looked = Some(now);
+        self.asked = false;
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(errno) => {
+                let trouble = self.unreadable.get_or_insert_default();
+                complain(trouble, unable(b"read directory", errno), now, &mut actions);
+                return actions;
+            }
+        };
+        self.unreadable = None;
+        self.find(&entries);
+        let mut troubles = std::mem::take(&mut self.troubles);
+        let mut fresh = std::mem::take(&mut self.fresh);
+        for Entry { name, seen } in entries {
+            let message = match seen {
+                Err(errno) => unable(&[b"stat ", name.as_slice()].concat(), errno),
+                Ok(directory) if self.services.contains_key(&directory.id) => continue,
+                Ok(Directory { log: Log::Unknown(errno), .. }) => {
+                    unable(&[b"stat ", name.as_slice(), b"/log"].concat(), errno)
+                }
+                // Another name of one that waits.
+                Ok(directory) if self.fresh.contains_key(&directory.id) => continue,
+                Ok(directory) => {
+                    let state = fresh.remove(&directory.id);
+                    let trouble = troubles.remove(&name).unwrap_or_default();
+                    let young = directory.in_place || state.is_some() || trouble.unseen;
+                    match not_settled(state, &directory, now).filter(|_| young && !first) {
+                        Some(state) => _ = self.fresh.insert(directory.id, state),
+                        None => self.take_up(name, &directory, trouble.said, now, &mut actions),
+                    }
+                    continue;
+                }
+            };
+            let mut trouble = troubles.remove(&name).unwrap_or_default();
+            trouble.unseen = true;
+            complain(&mut trouble.said, message, now, &mut actions);
+            self.troubles.insert(name, trouble);
+        }
+        self.drop_gone(&mut actions);
+        for (&id, service) in &mut self.services {
+            if service.present && service.ready {
+                starts(id, service, now, &mut actions);
+            }
+        }
+        actions
+    }
+
+    /// Which services still have a name, and which.
+    fn find(&mut self, entries: &[Entry]) {
+        for service in self.services.values_mut() {
+            service.present = false;
+        }
+        for Entry { name, seen } in entries {
+            let Ok(directory) = seen else { continue };
+            let Some(service) = self.services.get_mut(&directory.id) else { continue };
+            // Another name is taken only where its own is gone.
+            if !service.present && service.name != *name {
+                let kept = |entry: &Entry| {
+                    entry.name == service.name
+                        && entry.seen.as_ref().is_ok_and(|directory_of| directory_of.id == directory.id)
+                };
+                if !entries.iter().any(kept) {
+                    service.name.clone_from(name);
+                }
+            }
+            service.present = true;
+        }
+    }
+
+    fn take_up(
+        &mut self,
+        name: Vec<u8>,
+        directory: &Directory,
+        trouble: Complaint,
+        now: Duration,
+        actions: &mut Vec<Action>,
+    ) {
+        if directory.log == Log::Other {
+            let what = [b"use ", name.as_slice(), b"/log"].concat();
+            actions.push(Action::Warn(unable(&what, Errno::NOTDIR)));
+        }
+        let supervise = || Supervise { next: now, ..Supervise::default() };
+        let log = (directory.log == Log::Directory).then(supervise);
+        let ready = log.is_none();
+        if !ready {
+            actions.push(Action::Open(directory.id));
+        }
+        let service = Service { name, present: true, ready, trouble, main: supervise(), log, drain: None };
+        self.services.insert(directory.id, service);
+    }
+
+    /// Services without a name and without supervises are forgotten.
+    fn drop_gone(&mut self, actions: &mut Vec<Action>) {
+        self.services.retain(|&id, service| {
+            let stays = service.present || service.supervises().any(|supervise| supervise.pid.is_some());
+            if !stays && service.log.is_some() {
+                actions.push(Action::Close(id));
+            }
+            stays
+        });
+    }
+
+    /// What became of [`Action::Open`].
+    pub fn opened(&mut self, id: Id, result: Result<(), Errno>, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let Some(service) = self.services.get_mut(&id) else { return actions };
+        match result {
+            Ok(()) => {
+                service.ready = true;
+                service.trouble.settled(now);
+                if !self.stopping {
+                    starts(id, service, now, &mut actions);
+                }
+            }
+            Err(errno) => {
+                let message = unable(&[b"create pipe for ", service.name.as_slice()].concat(), errno);
+                // Not taken up after all; the next look tries again.
+                if let Some(Service { name, mut trouble, .. }) = self.services.remove(&id) {
+                    complain(&mut trouble, message, now, &mut actions);
+                    self.troubles.insert(name, Trouble { said: trouble, unseen: false });
+                }
+            }
+        }
+        actions
+    }
+
+    /// What became of [`Action::Start`]: the process, and why it will not be supervise, if so; or why there is none.
+    pub fn started(
+        &mut self,
+        id: Id,
+        role: Role,
+        child: Result<(u32, Option<Failed>), Errno>,
+        now: Duration,
+    ) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let Some(service) = self.services.get_mut(&id) else { return actions };
+        let directory = service.directory(role);
+        if role == Role::Log
+            && let Some(drain) = &mut service.drain
+        {
+            drain.tell = child.is_ok().then_some((now, now));
+            drain.again = child.is_err();
+        }
+        let Some(supervise) = service.supervise(role) else { return actions };
+        supervise.started = now;
+        supervise.next = now + PACE;
+        let message = match child {
+            Ok((pid, failed)) => {
+                supervise.pid = Some(pid);
+                self.pids.insert(pid, (id, role));
+                let of = |doing: &[u8]| [doing, &directory].concat();
+                match failed {
+                    None => {
+                        supervise.trouble.settled(now);
+                        return actions;
+                    }
+                    Some(Failed::Descriptors(errno)) => unable(&of(b"set up descriptors for "), errno),
+                    Some(Failed::Directory(errno)) => unable(&of(b"switch to "), errno),
+                    Some(Failed::Exec(errno)) => unable(&of(b"start supervise "), errno),
+                }
+            }
+            Err(errno) => unable(&[b"fork for ", directory.as_slice()].concat(), errno),
+        };
+        complain(&mut supervise.trouble, message, now, &mut actions);
+        actions
+    }
+
+    /// A child has ended; `failed`: with a code other than 0. One that is no supervise of ours changes nothing.
+    pub fn ended(&mut self, pid: u32, failed: bool, now: Duration) -> Vec<Action> {
+        let Some((id, role)) = self.pids.remove(&pid) else { return Vec::new() };
+        let Some(service) = self.services.get_mut(&id) else { return Vec::new() };
+        let Some(supervise) = service.supervise(role) else { return Vec::new() };
+        supervise.pid = None;
+        let early = now < supervise.started + PACE;
+        supervise.next = supervise.started + if failed && early { FAILING } else { PACE };
+        if !self.stopping {
+            self.asked = true;
+            return Vec::new();
+        }
+        match role {
+            Role::Main => self.main_is_gone(id, now),
+            Role::Log if service.drain.is_some() => vec![Action::Rest(id)],
+            // Its service still writes; it is started once the service has ended.
+            Role::Log => Vec::new(),
+        }
+    }
+
+    /// TERM or INT: stops everything in order, and starts nothing more. Asked once more it changes nothing.
+    ///
+    /// Each service is told to stop; when its supervise is gone, its logger gets the end of its input and ends when it has
+    /// read all. A logger that ends before that is started again, a few times.
+    pub fn stop(&mut self, now: Duration) -> Vec<Action> {
+        if self.stopping {
+            return Vec::new();
+        }
+        self.stopping = true;
+        let mut actions = vec![Action::Unlock];
+        let ids: Vec<Id> = self.services.keys().copied().collect();
+        for id in ids {
+            match self.services.get(&id).and_then(|service| service.main.pid) {
+                Some(pid) => actions.push(Action::Halt(pid)),
+                None => actions.extend(self.main_is_gone(id, now)),
+            }
+        }
+        actions
+    }
+
+    fn main_is_gone(&mut self, id: Id, now: Duration) -> Vec<Action> {
+        let Some(service) = self.services.get_mut(&id) else { return Vec::new() };
+        let Some(log) = &service.log else {
+            self.services.remove(&id);
+            return Vec::new();
+        };
+        let tell = log.pid.map(|_| (now, now));
+        service.drain = Some(Drain { tell, again: false, count: 0 });
+        let next = log.pid.map_or(Action::Rest(id), |pid| Action::Tell(id, pid));
+        vec![Action::Shut(id), next]
+    }
+
+    /// What became of [`Action::Tell`]: whether the supervise could be told.
+    pub fn told(&mut self, id: Id, done: bool, now: Duration) -> Vec<Action> {
+        let Some(service) = self.services.get_mut(&id) else { return Vec::new() };
+        let Some(drain) = &mut service.drain else { return Vec::new() };
+        let Some((_, since)) = drain.tell else { return Vec::new() };
+        let at_last = !done && now >= since + TOLD_AT_LAST;
+        drain.tell = (!done && !at_last).then_some((now + AGAIN, since));
+        let pid = service.log.as_ref().and_then(|log| log.pid);
+        pid.filter(|_| at_last).map(Action::Terminate).into_iter().collect()
+    }
+
+    /// What became of [`Action::Rest`]: whether lines are left that no logger has read.
+    pub fn rest(&mut self, id: Id, left: bool) -> Vec<Action> {
+        let Some(service) = self.services.get_mut(&id) else { return Vec::new() };
+        let Some(drain) = &mut service.drain else { return Vec::new() };
+        drain.tell = None;
+        if left && drain.count < DRAINS {
+            drain.count += 1;
+            drain.again = true;
+            return Vec::new();
+        }
+        let name = std::mem::take(&mut service.name);
+        self.services.remove(&id);
+        let lost = [b"lines of ", name.as_slice(), b" are left unread: its logger does not run"].concat();
+        left.then_some(Action::Warn(lost)).into_iter().chain([Action::Close(id)]).collect()
+    }
+
+    /// It is time, in a stop.
+    pub fn time(&mut self, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for (&id, service) in &mut self.services {
+            if next_of_drain(service).is_none_or(|next| next > now) {
+                continue;
+            }
+            let directory = service.directory(Role::Log);
+            let (Some(drain), Some(log)) = (&mut service.drain, &service.log) else { continue };
+            match log.pid {
+                Some(pid) => actions.push(Action::Tell(id, pid)),
+                None => {
+                    drain.again = false;
+                    actions.push(Action::Start { id, role: Role::Log, directory });
+                }
+            }
+        }
+        actions
+    }
+}
+
+/// When a logger is to be told or started again.
+fn next_of_drain(service: &Service) -> Option<Duration> {
+    let (drain, log) = (service.drain.as_ref()?, service.log.as_ref()?);
+    match log.pid {
+        Some(_) => drain.tell.map(|(next, _)| next),
+        None => drain.again.then_some(log.next),
+    }
+}
+
+/// How long `directory` has been as it is, unless that is long enough to take it up.
+fn not_settled(before: Option<Fresh>, directory: &Directory, now: Duration) -> Option<Fresh> {
+    let changed = directory.changed;
+    let state = match before {
+        Some(fresh) if fresh.changed == changed => fresh,
+        Some(fresh) => Fresh { since: now, changed, ..fresh },
+        None => Fresh { first: now, since: now, changed },
+    };
+    (now < state.since + SETTLED && now < state.first + SETTLED_AT_LAST).then_some(state)
+}
+
+/// Starts what is down and may start; what is not answered is not asked for again before the pace allows it.
+fn starts(id: Id, service: &mut Service, now: Duration, actions: &mut Vec<Action>) {
+    for role in [Role::Main, Role::Log] {
+        let directory = service.directory(role);
+        let Some(supervise) = service.supervise(role) else { continue };
+        if supervise.pid.is_none() && supervise.next <= now {
+            supervise.next = now + PACE;
+            actions.push(Action::Start { id, role, directory });
+        }
+    }
+}
+
+/// `unable to DOING: reason`.
+fn unable(doing: &[u8], errno: Errno) -> Vec<u8> {
+    [b"unable to ", doing, b": ", words(errno).as_bytes()].concat()
+}
+
+fn complain(trouble: &mut Complaint, message: Vec<u8>, now: Duration, actions: &mut Vec<Action>) {
+    if trouble.is_news(&String::from_utf8_lossy(&message), now) {
+        actions.push(Action::Warn(message));
+    }
+}
+
+#[cfg(test)]
+mod tests;

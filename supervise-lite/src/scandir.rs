@@ -1,0 +1,191 @@
+//! The scan directory: the lock that keeps a second svscan away, and what is in it.
+//!
+//! It stays open, and to read it again takes no descriptor: services are restarted when no descriptor is left.
+
+use crate::scan::{Directory, Entry, Id, Log};
+use crate::supervised::open_control;
+use logcore::strerr::Errno;
+use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, Stat, flock, openat, statat};
+use std::collections::HashSet;
+
+/// The open scan directory.
+#[derive(Debug)]
+pub struct ScanDir(Dir);
+
+/// Whether the lock was got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locked {
+    /// Yes.
+    Yes,
+    /// Another svscan has it.
+    Taken,
+    /// This file system has no locks.
+    Cannot(Errno),
+}
+
+impl ScanDir {
+    /// Opens the directory at `path`. Errors: those of open(2).
+    pub fn open(path: impl rustix::path::Arg) -> Result<ScanDir, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Dir::new(openat(CWD, path, flags, Mode::empty())?).map(ScanDir)
+    }
+
+    /// Takes the lock that all svscans of this suite take, without waiting. It is held while this value lives.
+    pub fn lock(&self) -> Locked {
+        match self.0.fd().and_then(|fd| flock(fd, FlockOperation::NonBlockingLockExclusive)) {
+            Ok(()) => Locked::Yes,
+            Err(Errno::WOULDBLOCK) => Locked::Taken,
+            Err(errno) => Locked::Cannot(errno),
+        }
+    }
+
+    /// Lets another svscan have the directory.
+    pub fn unlock(&self) {
+        // Not locked, then: that is what was wanted.
+        let _ = self.0.fd().and_then(|fd| flock(fd, FlockOperation::Unlock));
+    }
+
+    /// The names that do not begin with a dot, with what each of them is said to be.
+    ///
+    /// Errors: those of getdents(2); `NOENT` when the directory has been removed.
+    pub fn names(&mut self) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
+        self.0.rewind();
+        let mut names = Vec::new();
+        while let Some(entry) = self.0.read() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if !name.starts_with(b".") {
+                names.push((name.to_vec(), entry.file_type()));
+            }
+        }
+        Ok(names)
+    }
+
+    /// Gives these letters to every supervise of an entry and of its log, without waiting; those that are not there are passed
+    /// over.
+    pub fn order_all(&mut self, letters: &[u8]) {
+        let names = self.names().unwrap_or_default();
+        let Ok(dir) = self.0.fd() else { return };
+        for (name, _) in names {
+            for path in [name.clone(), [&name, b"/log".as_slice()].concat()] {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                let control = openat(dir, path, flags, Mode::empty()).and_then(open_control);
+                // Full or gone: it is told nothing.
+                let _ = control.and_then(|control| rustix::io::write(control, letters));
+            }
+        }
+    }
+
+    /// Everything that is, or may be, a service directory. `moved`: names that were moved here, complete.
+    ///
+    /// A name that goes meanwhile is left out. Errors: as [`names`](ScanDir::names).
+    pub fn entries(&mut self, moved: &HashSet<Vec<u8>>) -> Result<Vec<Entry>, Errno> {
+        let names = self.names()?;
+        let dir = self.0.fd()?;
+        let stat = |name: &[u8], flags| statat(dir, name, flags);
+        let mut entries = Vec::new();
+        for (name, kind) in names {
+            let kind = match kind {
+                FileType::Unknown => match stat(&name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                    Err(_) => continue,
+                },
+                known => known,
+            };
+            if !matches!(kind, FileType::Directory | FileType::Symlink) {
+                continue;
+            }
+            let seen = match stat(&name, AtFlags::empty()) {
+                Ok(target) if !is_directory(&target) => continue,
+                Ok(target) => {
+                    let log = stat(&[&name, b"/log".as_slice()].concat(), AtFlags::empty());
+                    let in_place = kind == FileType::Directory && !moved.contains(&name);
+                    Ok(directory(&target, log, in_place))
+                }
+                // Not dangling but gone.
+                Err(Errno::NOENT) if stat(&name, AtFlags::SYMLINK_NOFOLLOW).is_err() => continue,
+                Err(errno) => Err(errno),
+            };
+            entries.push(Entry { name, seen });
+        }
+        Ok(entries)
+    }
+}
+
+fn is_directory(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+}
+
+fn directory(stat: &Stat, log: Result<Stat, Errno>, in_place: bool) -> Directory {
+    let changed = |stat: &Stat| [stat.st_ctime, stat.st_ctime_nsec.cast_signed()];
+    let [seconds, nanos] = changed(stat);
+    let [log_seconds, log_nanos] = log.as_ref().map_or([0; 2], changed);
+    let log = match log {
+        Ok(log) if is_directory(&log) => Log::Directory,
+        Ok(_) => Log::Other,
+        Err(Errno::NOENT) => Log::None,
+        Err(errno) => Log::Unknown(errno),
+    };
+    let id = Id { device: stat.st_dev, inode: stat.st_ino };
+    Directory { id, log, in_place, changed: [seconds, nanos, log_seconds, log_nanos] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn entries_are_directories_and_links_to_them() {
+        let scratch = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| scratch.path().join(name);
+        for name in ["plain", "logged", "logged/log", "odd", "moved", ".hidden"] {
+            fs::create_dir(at(name)).expect("own directory");
+        }
+        for name in ["file", "odd/log"] {
+            fs::write(at(name), "").expect("own directory");
+        }
+        for (target, name) in
+            [("logged", "link"), ("nowhere", "dangling"), ("file", "link-to-file"), ("loop", "loop")]
+        {
+            symlink(target, at(name)).expect("own directory");
+        }
+        let mut dir = ScanDir::open(scratch.path()).expect("own directory");
+        let moved = HashSet::from([b"moved".to_vec()]);
+        for _ in 0..2 {
+            let mut entries = dir.entries(&moved).expect("it is there");
+            entries.sort_by(|one, other| one.name.cmp(&other.name));
+            let shown = |entry: &Entry| {
+                let seen = entry.seen.as_ref().map(|directory| (directory.log, directory.in_place));
+                (String::from_utf8_lossy(&entry.name).into_owned(), seen.map_err(|&errno| errno))
+            };
+            let wanted = [
+                ("dangling", Err(Errno::NOENT)),
+                ("link", Ok((Log::Directory, false))),
+                ("logged", Ok((Log::Directory, true))),
+                ("loop", Err(Errno::LOOP)),
+                ("moved", Ok((Log::None, false))),
+                ("odd", Ok((Log::Other, true))),
+                ("plain", Ok((Log::None, true))),
+            ];
+            assert_eq!(
+                entries.iter().map(shown).collect::<Vec<_>>(),
+                wanted.map(|(name, seen)| (name.to_owned(), seen))
+            );
+            assert_eq!(entries[1].seen.as_ref().map(|d| d.id), entries[2].seen.as_ref().map(|d| d.id));
+        }
+    }
+
+    #[test]
+    fn one_lock_a_directory_until_it_is_given_up() {
+        let scratch = tempfile::tempdir().expect("a directory");
+        let open = || ScanDir::open(scratch.path()).expect("own directory");
+        let (first, second) = (open(), open());
+        assert_eq!([first.lock(), second.lock()], [Locked::Yes, Locked::Taken]);
+        first.unlock();
+        assert_eq!([second.lock(), first.lock()], [Locked::Yes, Locked::Taken]);
+        drop(second);
+        assert_eq!(first.lock(), Locked::Yes);
+    }
+}

@@ -1,0 +1,92 @@
+//! svc's wait: looks at services until the letters have had their effect or the time is over.
+
+use crate::effect::{Goal, Look};
+use crate::supervised::{is_supervised, read_status};
+use logcore::strerr::Errno;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+/// The time from one look at a service to the next.
+const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+
+/// A service as it was before its orders.
+#[derive(Debug)]
+pub struct Before {
+    place: OwnedFd,
+    look: Look,
+}
+
+impl Before {
+    /// Looks at the current directory, and keeps it open. Errors: those of open(2).
+    pub fn here() -> Result<Before, Errno> {
+        let place = openat(CWD, ".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let look = look(&place);
+        Ok(Before { place, look })
+    }
+}
+
+/// A service whose supervise has its orders.
+#[derive(Debug)]
+pub struct Watched<'a> {
+    /// The directory as the user wrote it.
+    pub dir: &'a [u8],
+    before: Before,
+    /// Its reader is the supervise that heard the orders: poll(2) tells when that has gone, though another may come at once.
+    control: OwnedFd,
+    goal: Goal,
+    last: Option<Look>,
+    hung_up: bool,
+}
+
+impl<'a> Watched<'a> {
+    /// `control`: what the letters were written to.
+    pub fn new(dir: &'a [u8], before: Before, control: OwnedFd, letters: &[u8]) -> Watched<'a> {
+        Watched { dir, before, control, goal: Goal::of(letters), last: None, hung_up: false }
+    }
+
+    fn is_reached(&mut self) -> bool {
+        let look = if self.hung_up { Look::Gone } else { look(&self.before.place) };
+        let is_reached = self.goal.is_reached(self.before.look, self.last, look);
+        self.last = Some(look);
+        is_reached
+    }
+}
+
+/// Waits for all, until `end` (`None`: for ever); gives those that have not got there.
+pub fn wait(mut waiting: Vec<Watched<'_>>, end: Option<Instant>) -> Vec<Watched<'_>> {
+    loop {
+        waiting.retain_mut(|watched| !watched.is_reached());
+        if waiting.is_empty() || end.is_some_and(|end| end <= Instant::now()) {
+            return waiting;
+        }
+        pause(&mut waiting);
+    }
+}
+
+/// Waits a little, less if a supervise that is to go has gone.
+fn pause(waiting: &mut [Watched<'_>]) {
+    // One that need not go is not listened to: its hang-up would last.
+    let is_going = |watched: &Watched<'_>| watched.goal.is_gone();
+    let hung_up: Vec<bool> = {
+        let going = waiting.iter().filter(|watched| is_going(watched));
+        let mut polled: Vec<_> = going
+            .map(|watched| PollFd::from_borrowed_fd(watched.control.as_fd(), PollFlags::empty()))
+            .collect();
+        // A failed poll tells nothing; the next look does.
+        let _ = poll(&mut polled, Some(&PAUSE));
+        polled.iter().map(|polled| !polled.revents().is_empty()).collect()
+    };
+    for (watched, hung_up) in waiting.iter_mut().filter(|watched| is_going(watched)).zip(hung_up) {
+        watched.hung_up = hung_up;
+    }
+}
+
+fn look(place: &OwnedFd) -> Look {
+    match is_supervised(place) {
+        Ok(true) => read_status(place).map_or(Look::Unknown, Look::Is),
+        Ok(false) => Look::Gone,
+        Err(_) => Look::Unknown,
+    }
+}

@@ -1,0 +1,149 @@
+//! What is new in ours: the wait of svc, JSON and the table of svstat, help.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use tests::{Cmd, Output, program};
+
+use crate::{STAYS, Service, finish, ours, theirs};
+
+/// The wait works on everybody's supervise.
+#[test]
+fn svc_waits_for_the_effect() {
+    for set in theirs().into_iter().chain([ours()]) {
+        let service = Service::new(STAYS);
+        let running = service.start(&set.supervise);
+        let old = service.wait_until_up();
+        let check = |arguments: &[&str]| {
+            let out = service.run(&program("svc"), &[&["-w", "30"], arguments].concat());
+            assert_eq!((out.status().as_str(), out.messages().as_str()), ("exit 0", ""), "{arguments:?}");
+            service.state()
+        };
+        assert_eq!(check(&["-u"]), (old, 0, b'u'));
+        assert_eq!(check(&["-p"]), (old, 1, b'u'));
+        assert_eq!(check(&["-c"]), (old, 0, b'u'));
+        assert_eq!(check(&["-h1"]).2, b'u');
+        let pid = check(&["-du"]).0;
+        assert!(pid != 0 && pid != old);
+        assert_ne!(check(&["-t"]).0, pid);
+        assert_eq!(check(&["-d"]), (0, 0, b'd'));
+        let (pid, _, want) = check(&["-o"]);
+        assert!(pid != 0 && want == 0);
+        assert_eq!(check(&["-dx"]), (0, 0, b'd'));
+        assert!(running.has_ended());
+    }
+}
+
+#[test]
+fn svc_says_what_did_not_get_there() {
+    let service = Service::new("trap '' TERM; echo start >>starts; while :; do sleep 1; done");
+    let running = service.start(&program("supervise"));
+    service.wait_for_lines("starts", 1);
+    let start = Instant::now();
+    let out = service.run(&program("svc"), &["-w1", "-d"]);
+    assert!(start.elapsed() >= Duration::from_secs(1));
+    assert_eq!(out.messages(), "svc: warning: unable to see the effect on s: timed out\n");
+    assert_eq!(out.status(), "exit 1");
+    // One that cannot be told is one that does not get there.
+    let out = service.cmd(&program("svc"), &["-w", "30", "-h", "nowhere"]).run(b"");
+    assert_eq!(out.messages(), "svc: warning: unable to chdir to nowhere: file does not exist\n");
+    assert_eq!(out.status(), "exit 1");
+    for bad in [&["-w"][..], &["-w", "x"], &["-w", ""], &["-w-1"]] {
+        assert_eq!(Cmd::new(program("svc")).args(bad).run(b"").status(), "exit 100", "{bad:?}");
+    }
+    service.svc("-dkx");
+    assert_eq!(running.wait().status(), "exit 0");
+    let out = service.run(&program("svc"), &["-w", "1", "-u"]);
+    assert_eq!(
+        (out.status().as_str(), out.messages().as_str()),
+        ("exit 1", "svc: warning: unable to control s: supervise not running\n")
+    );
+}
+
+/// Up is not the moment between fork and a failed exec.
+#[test]
+fn a_service_that_cannot_run_is_not_up() {
+    let service = Service::down(STAYS);
+    service.write_run("#!/nowhere\n");
+    let running = service.start(&program("supervise"));
+    assert_eq!(service.run(&program("svc"), &["-w", "3", "-u"]).status(), "exit 1");
+    finish(&service, running);
+}
+
+#[test]
+fn svstat_writes_json() {
+    let service = Service::new(STAYS);
+    let running = service.start(&program("supervise"));
+    let pid = service.wait_until_up();
+    let json = || {
+        let out = Cmd::new(program("svstat"))
+            .args(["--json", "s", "no\"where"])
+            .cwd(service.scratch.path())
+            .run(b"");
+        assert_eq!((out.status().as_str(), out.messages().as_str()), ("exit 0", ""));
+        out.stdout
+    };
+    // Read by a program that knows JSON.
+    let code = "use JSON::PP; while (<>) { $o = decode_json($_); print join(' ', map { $_ . '=' . ($o->{$_} // 'null') } sort keys %$o), \"\\n\" }";
+    let out = Cmd::new("perl").args(["-e", code]).run(&json());
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert_eq!(out.status(), "exit 0", "{out}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with(&format!("dir=s normally=up paused=0 pid={pid} seconds=")), "{text}");
+    assert!(lines[0].ends_with(" state=up want=up"), "{text}");
+    assert_eq!(lines[1], "dir=no\"where error=unable to chdir: file does not exist state=unknown");
+    finish(&service, running);
+    assert!(json().starts_with(b"{\"dir\":\"s\",\"state\":\"unsupervised\"}\n"));
+}
+
+#[test]
+fn svstat_shows_a_scan_directory() {
+    let service = Service::new(STAYS);
+    let place = service.scratch.path();
+    fs::create_dir_all(place.join("a/log")).expect("own directory");
+    fs::create_dir(place.join(".hidden")).expect("own directory");
+    fs::write(place.join("file"), "").expect("own directory");
+    fs::create_dir(place.join("tab\there")).expect("own directory");
+    let running = service.start(&program("supervise"));
+    let pid = service.wait_until_up();
+    let table = |arguments: &[&str]| -> Output {
+        Cmd::new(program("svstat")).args(arguments).env("TZ", "UTC").cwd(place).run(b"")
+    };
+    let out = table(&["-a", "."]);
+    assert_eq!((out.status().as_str(), out.messages().as_str()), ("exit 0", ""));
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(rows[0], ["a", "unknown", "-", "-", "-", "unknown"]);
+    assert_eq!(
+        [rows[1][0], rows[1][1], rows[1][2], rows[1][4], rows[1][5]],
+        ["s", "up", &pid.to_string(), "up", "-"]
+    );
+    assert_eq!(rows[1][3].len(), "2026-11-22 20:13:27".len());
+    assert_eq!(rows[2], ["tab\\there", "unknown", "-", "-", "-", "-"]);
+    assert_eq!(rows.len(), 3);
+    // On a terminal: with a head, and in columns.
+    let terminal =
+        Cmd::new("script").args(["-qec", &format!("{} -a .", program("svstat").display()), "/dev/null"]);
+    let shown = String::from_utf8_lossy(&terminal.cwd(place).run(b"").stdout).replace('\r', "");
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines[0].starts_with("SERVICE") && lines[0].ends_with("LOG"), "{shown}");
+    let column = lines[0].find("STATE").expect("a column");
+    assert!(lines[1..4].iter().all(|line| !line[column..].starts_with(' ')), "{shown}");
+    let json = table(&["--json", "-a", "."]);
+    assert_eq!(String::from_utf8_lossy(&json.stdout).lines().count(), 4);
+    let out = table(&["-a", "nowhere"]);
+    assert_eq!(out.messages(), "svstat: fatal: unable to read directory nowhere: file does not exist\n");
+    assert_eq!(out.status(), "exit 111");
+    finish(&service, running);
+}
+
+#[test]
+fn help_and_version_are_shown_when_they_stand_alone() {
+    for name in crate::NAMES {
+        let run = |argument: &str| Cmd::new(program(name)).arg(argument).run(b"");
+        let (help, version) = (run("--help"), run("--version"));
+        assert!(help.stdout.starts_with(format!("usage: {name} ").as_bytes()), "{help}");
+        assert!(version.stdout.starts_with(format!("{name} 0.").as_bytes()), "{version}");
+        assert_eq!((help.status().as_str(), version.status().as_str()), ("exit 0", "exit 0"));
+    }
+}

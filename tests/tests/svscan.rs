@@ -1,0 +1,538 @@
+//! Does svscan run what stands in its directory, whatever happens there, and stop it in order?
+//!
+//! Ours with our supervise and with the original's, and the original svscan with our supervise.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, kill_process};
+use tests::tree::{SOON, Tree, arguments, children, figure, is_running, name};
+use tests::{Cmd, LogDir, Scratch, Signal, original, program, wait_for, wait_until};
+
+const SLEEP: &str = "exec sleep 1000";
+/// A logger that keeps all it reads.
+const KEEP: &str = "exec cat >>kept";
+
+fn svscan() -> PathBuf {
+    program("svscan")
+}
+
+/// Ours.
+fn supervise() -> PathBuf {
+    program("supervise")
+}
+
+fn kill(pid: Pid, signal: Signal) {
+    kill_process(pid, signal).expect("it runs");
+}
+
+/// Waits until svscan has said this line.
+fn says(tree: &Tree, line: &str) {
+    wait_until(SOON, line, || tree.said().lines().any(|said| said == line));
+}
+
+/// A program that stands for supervise and only waits: a name such as `1001` is how long.
+fn trivial(tree: &Tree) {
+    symlink("/bin/sleep", tree.join("bin/supervise")).expect("own directory");
+}
+
+fn supervised(tree: &Tree) -> Vec<String> {
+    let mut words: Vec<String> = children(tree.svscan().pid()).into_iter().map(arguments).collect();
+    words.sort();
+    words
+}
+
+#[test]
+fn usage_and_messages() {
+    let scratch = Scratch::new();
+    let check = |args: &[&str], status: &str, stderr: &str| {
+        let out = Cmd::new(svscan()).args(args).cwd(scratch.path()).run(b"");
+        assert_eq!((out.status(), out.messages()), (status.to_owned(), stderr.to_owned()), "{args:?}");
+    };
+    check(&["nowhere"], "exit 111", "svscan: fatal: unable to chdir to nowhere: file does not exist\n");
+    check(&["--nowhere"], "exit 111", "svscan: fatal: unable to chdir to --nowhere: file does not exist\n");
+    check(&["--help"], "exit 0", "");
+    check(&["--version"], "exit 0", "");
+    check(&["--help", "x"], "exit 111", "svscan: fatal: unable to chdir to --help: file does not exist\n");
+    if let Some(original) = original("svscan") {
+        let theirs = Cmd::new(original).arg("nowhere").cwd(scratch.path()).run(b"");
+        assert_eq!(theirs.messages(), "svscan: fatal: unable to chdir to nowhere: file does not exist\n");
+        assert_eq!(theirs.status(), "exit 111");
+    }
+}
+
+#[test]
+fn a_second_svscan_is_refused_until_the_first_begins_to_stop() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.service(
+        "slow",
+        "trap 'while [ ! -e go ]; do sleep 0.01; done; exit' TERM\n>ready\nwhile :; do sleep 0.01; done",
+        "",
+    );
+    tree.start(&svscan());
+    wait_until(SOON, "the service waits", || tree.join("store/slow/ready").exists());
+    let dir = tree.join("service");
+    let second = tree.command(&svscan()).run(b"");
+    let refusal =
+        format!("svscan: fatal: unable to lock {}: another svscan is running there\n", dir.display());
+    assert_eq!((second.status(), second.messages()), ("exit 111".into(), refusal));
+    // qmailctl reboot starts the next one while the last service still ends.
+    tree.svscan().signal(Signal::TERM);
+    let next = wait_for(SOON, "a new one may start", || {
+        let next = tree.command(&svscan()).spawn_on(Stdio::null());
+        wait_until(SOON, "it starts or ends", || next.has_ended() || !children(next.pid()).is_empty());
+        (!next.has_ended()).then_some(next)
+    });
+    fs::write(tree.join("store/slow/go"), "").expect("own directory");
+    let old = tree.stop();
+    assert_eq!((old.status(), old.messages()), ("exit 0".into(), String::new()));
+    let pid = tree.pid("slow", None);
+    assert!(is_running(pid), "the new one runs it");
+    next.signal(Signal::TERM);
+    assert_eq!(next.wait_open().status(), "exit 0");
+    tree.wait_for_peace();
+}
+
+#[test]
+fn each_svscan_runs_with_each_supervise_and_holds_the_pipe() {
+    let (Some(their_svscan), Some(their_supervise), Some(svc)) =
+        (original("svscan"), original("supervise"), original("svc"))
+    else {
+        return;
+    };
+    let check = |svscan: PathBuf, supervise: PathBuf, ours: bool| {
+        let shown = format!("{} with {}", svscan.display(), supervise.display());
+        let mut tree = Tree::new(&[&supervise]);
+        tree.service("logged", "echo from $$\nexec sleep 1000", KEEP);
+        tree.service("plain", SLEEP, "");
+        tree.start(&svscan);
+        let (main, log) = (tree.pid("logged", None), tree.pid("logged/log", None));
+        tree.pid("plain", None);
+        let kept = tree.join("store/logged/log/kept");
+        let lines = || fs::read_to_string(&kept).unwrap_or_default();
+        wait_until(SOON, &format!("{shown}: the line is logged"), || lines().ends_with("\n"));
+        let pipe = |pid: Pid, fd: u32| {
+            fs::read_link(format!("/proc/{}/fd/{fd}", pid.as_raw_nonzero())).expect("it runs")
+        };
+        let first = pipe(main, 1);
+        assert_eq!(first, pipe(log, 0), "{shown}");
+        // The dead come back on the same pipe.
+        for service in ["logged", "logged/log"] {
+            let (supervise, of) = (tree.supervise(service, None), tree.pid(service, None));
+            kill(supervise, Signal::KILL);
+            kill(of, Signal::KILL);
+            tree.supervise(service, Some(supervise));
+            tree.pid(service, Some(of));
+        }
+        assert_eq!(pipe(tree.pid("logged", Some(main)), 1), first, "{shown}");
+        assert_eq!(pipe(tree.pid("logged/log", Some(log)), 0), first, "{shown}");
+        wait_until(SOON, &format!("{shown}: the next line"), || lines().lines().count() == 2);
+        if ours {
+            let out = tree.stop();
+            assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()), "{shown}");
+        } else {
+            tree.kill();
+            let services = ["logged", "logged/log", "plain"].map(|name| tree.join("store").join(name));
+            assert_eq!(Cmd::new(&svc).arg("-dx").args(services).run(b"").messages(), "");
+        }
+        tree.wait_for_peace();
+    };
+    check(svscan(), supervise(), true);
+    check(svscan(), their_supervise, true);
+    check(their_svscan, supervise(), false);
+}
+
+#[test]
+fn entries_that_come_change_and_go() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.store("a", SLEEP, "");
+    tree.store("b", SLEEP, "");
+    tree.start(&svscan());
+    tree.svscan().settle();
+    let start = Instant::now();
+    tree.link("a");
+    let first = tree.pid("a", None);
+    assert!(start.elapsed() < Duration::from_secs(4), "seen by itself, not by the original's look");
+    // A re-pointed link starts the other and leaves the first.
+    fs::remove_file(tree.join("service/a")).expect("own link");
+    symlink(tree.join("store/b"), tree.join("service/a")).expect("own directory");
+    tree.pid("b", None);
+    assert!(is_running(first), "removed links stop nothing");
+    // Its supervise dies: without a name it stays dead.
+    let supervise = tree.supervise("a", None);
+    kill(supervise, Signal::TERM);
+    wait_until(SOON, "it is gone", || !is_running(supervise) && !is_running(first));
+    // A directory moved here is complete.
+    tree.store("c", SLEEP, KEEP);
+    fs::rename(tree.join("store/c"), tree.join("service/c")).expect("own directory");
+    symlink(tree.join("service/c"), tree.join("store/c")).expect("own directory");
+    tree.pid("c/log", None);
+    // A second name of the same directory changes nothing.
+    symlink(tree.join("store/b"), tree.join("service/z")).expect("own directory");
+    tree.link("a2-not-there");
+    says(&tree, "svscan: warning: unable to stat a2-not-there: file does not exist");
+    assert_eq!(supervised(&tree), ["supervise a", "supervise c", "supervise c/log"]);
+    // The target of the dangling link comes.
+    tree.store("a2-not-there", SLEEP, "");
+    tree.pid("a2-not-there", None);
+    let out = tree.stop();
+    assert_eq!(out.messages(), "svscan: warning: unable to stat a2-not-there: file does not exist\n");
+    assert_eq!(out.status(), "exit 0");
+    tree.wait_for_peace();
+}
+
+#[test]
+fn a_directory_that_is_made_in_place_is_seen_with_its_log() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.start(&svscan());
+    tree.svscan().settle();
+    symlink(tree.join("service/x"), tree.join("store/x")).expect("own directory");
+    tree.script("service/x/run", SLEEP);
+    // As a slow copy does it, each step within the second.
+    std::thread::sleep(Duration::from_millis(300));
+    tree.script("service/x/log/run", KEEP);
+    tree.pid("x/log", None);
+    tree.pid("x", None);
+    assert_eq!(tree.stop().messages(), "");
+}
+
+#[test]
+fn a_log_that_is_a_file_is_said_once_and_the_service_runs_without() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.store("a", "echo hello from a\nexec sleep 1000", "");
+    fs::write(tree.join("store/a/log"), "").expect("own directory");
+    tree.link("a");
+    tree.start(&svscan());
+    tree.pid("a", None);
+    assert_eq!(supervised(&tree), ["supervise a"]);
+    let out = tree.stop();
+    assert_eq!(out.messages(), "svscan: warning: unable to use a/log: not a directory\n");
+    assert_eq!(out.stdout, b"hello from a\n");
+}
+
+#[test]
+fn a_supervise_that_cannot_be_run_is_said_once() {
+    let mut tree = Tree::new(&[]);
+    tree.service("a", SLEEP, KEEP);
+    fs::write(tree.join("bin/supervise"), "").expect("own directory");
+    let command = tree.command(&svscan()).env("PATH", tree.join("bin"));
+    tree.run(command);
+    says(&tree, "svscan: warning: unable to start supervise a/log: access denied");
+    tree.svscan().settle();
+    let wanted = "svscan: warning: unable to start supervise a: access denied\n\
+                  svscan: warning: unable to start supervise a/log: access denied\n";
+    assert_eq!(tree.said(), wanted);
+    fs::remove_file(tree.join("bin/supervise")).expect("own file");
+    symlink(supervise(), tree.join("bin/supervise")).expect("own directory");
+    // The service finds its shell and sleep by another PATH.
+    tree.store("a", "PATH=/bin:/usr/bin; exec sleep 1000", "PATH=/bin:/usr/bin; exec cat");
+    tree.pid("a", None);
+    assert_eq!(tree.stop().messages(), wanted);
+}
+
+#[test]
+fn what_the_parent_ignored_blocked_or_closed_does_no_harm() {
+    // Ignored or blocked SIGCHLD, SIGPIPE, and descriptors that are not open: python and perl are not everywhere, env is.
+    let starts: [&[&str]; 4] = [
+        &["env", "--ignore-signal=CHLD"],
+        &["env", "--block-signal=CHLD,HUP,USR1"],
+        &["env", "--ignore-signal=PIPE"],
+        &["sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh"],
+    ];
+    for start in starts {
+        let mut tree = Tree::new(&[&supervise()]);
+        tree.service(
+            "a",
+            "ls -l /proc/self/fd >fds; cat /proc/self/status >status; echo line; exec sleep 1000",
+            KEEP,
+        );
+        let command = tree.command(&svscan()).behind(start.iter());
+        tree.run(command);
+        let pid = tree.pid("a", None);
+        let kept = tree.join("store/a/log/kept");
+        let logs = |lines: &str| {
+            wait_until(SOON, &format!("{start:?}: {lines:?}"), || {
+                fs::read_to_string(&kept).is_ok_and(|kept| kept == lines)
+            });
+        };
+        logs("line\n");
+        kill(tree.supervise("a", None), Signal::KILL);
+        kill(pid, Signal::KILL);
+        logs("line\nline\n");
+        let status = fs::read_to_string(tree.join("store/a/status")).expect("it was written");
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:\t")).expect("a mask");
+        let wanted = if start.contains(&"--ignore-signal=PIPE") { 1 << 12 } else { 0 };
+        let ignored = u64::from_str_radix(ignored, 16).expect("hexadecimal") & (1 << 12 | 1 << 16);
+        assert_eq!(ignored, wanted, "{start:?}: {status}");
+        assert_eq!(tree.stop().status(), "exit 0", "{start:?}");
+        tree.wait_for_peace();
+    }
+}
+
+#[test]
+fn children_have_our_limit_of_open_files() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.service("a", "ulimit -Sn >limit.new; mv limit.new limit; exec sleep 1000", "");
+    let command = tree.command(&svscan()).behind(["sh", "-c", "ulimit -Sn 77; exec \"$@\"", "sh"]);
+    tree.run(command);
+    let limit = tree.join("store/a/limit");
+    let limit = wait_for(SOON, "it is written", || fs::read_to_string(&limit).ok());
+    assert_eq!(limit, "77\n");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", tree.svscan().pid().as_raw_nonzero()));
+    let limits = limits.expect("it runs");
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+    let words: Vec<_> = line.split_whitespace().collect();
+    assert_eq!(words[3], words[4], "svscan itself takes all it may have: {line}");
+    tree.stop();
+}
+
+#[test]
+fn two_thousand_services() {
+    let mut tree = Tree::new(&[]);
+    trivial(&tree);
+    for number in 10_000..12_000 {
+        fs::create_dir(tree.join("service").join(number.to_string())).expect("own directory");
+    }
+    tree.start(&svscan());
+    let svscan = tree.svscan().pid();
+    wait_until(SOON, "all run", || children(svscan).len() == 2000);
+    // Some die, and only they come back.
+    let all = children(svscan);
+    for &pid in all.iter().step_by(10) {
+        kill(pid, Signal::KILL);
+    }
+    wait_until(SOON, "all run again", || {
+        let now = children(svscan);
+        now.len() == 2000 && now.iter().all(|&pid| is_running(pid))
+    });
+    let now = children(svscan);
+    assert_eq!(now.iter().filter(|pid| all.contains(pid)).count(), 1800);
+    let out = tree.stop();
+    assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+    tree.wait_for_peace();
+}
+
+#[test]
+fn without_descriptors_running_services_are_still_restarted() {
+    let mut tree = Tree::new(&[&supervise()]);
+    let names: Vec<String> = (0..12).map(|number| format!("s{number}")).collect();
+    names.iter().for_each(|name| tree.service(name, SLEEP, KEEP));
+    let command = tree.command(&svscan()).behind(["sh", "-c", "ulimit -n 20; exec \"$@\"", "sh"]);
+    tree.run(command);
+    wait_until(SOON, "some are refused", || tree.said().contains("process cannot open more files\n"));
+    let up: Vec<&String> = names.iter().filter(|name| tree.status(name).is_some()).collect();
+    assert!(!up.is_empty() && up.len() < names.len(), "{up:?}: {}", tree.said());
+    let name = up[0];
+    let (supervise, pid) = (tree.supervise(name, None), tree.pid(name, None));
+    kill(supervise, Signal::KILL);
+    kill(pid, Signal::KILL);
+    tree.supervise(name, Some(supervise));
+    tree.pid(name, Some(pid));
+    let out = tree.stop();
+    for line in out.messages().lines() {
+        assert!(line.starts_with("svscan: warning: unable to create pipe for s"), "{line}");
+    }
+    assert_eq!(out.status(), "exit 0");
+    tree.wait_for_peace();
+}
+
+#[test]
+fn without_inotify_it_looks_by_itself() {
+    let mut tree = Tree::new(&[&supervise()]);
+    let limit = "echo 0 >/proc/sys/user/max_inotify_instances || exit 99; exec \"$@\"";
+    let probe = Cmd::new("unshare").args(["-Ur", "sh", "-c", limit, "sh", "true"]).run(b"");
+    if probe.status() != "exit 0" {
+        return tests::rig::skipped("no user namespace can be made here");
+    }
+    tree.store("a", SLEEP, "");
+    let command = tree.command(&svscan()).behind(["unshare", "-Ur", "sh", "-c", limit, "sh"]);
+    tree.run(command);
+    wait_until(SOON, "it runs", || name(tree.svscan().pid()) == "svscan");
+    tree.svscan().settle();
+    tree.link("a");
+    tree.pid("a", None);
+    assert_eq!(tree.stop().messages(), "");
+}
+
+#[test]
+fn an_idle_svscan_sleeps_also_on_an_empty_directory() {
+    for services in [0, 3] {
+        let mut tree = Tree::new(&[&supervise()]);
+        for number in 0..services {
+            tree.service(&format!("s{number}"), SLEEP, KEEP);
+        }
+        tree.start(&svscan());
+        for number in 0..services {
+            tree.pid(&format!("s{number}/log"), None);
+            tree.pid(&format!("s{number}"), None);
+        }
+        wait_until(SOON, "it runs", || name(tree.svscan().pid()) == "svscan");
+        tree.svscan().settle();
+        let pid = tree.svscan().pid();
+        let wakes = || figure(pid, "voluntary_ctxt_switches");
+        let before = wakes();
+        std::thread::sleep(Duration::from_secs(7));
+        assert_eq!(wakes(), before, "with {services} services");
+        assert_eq!(tree.stop().status(), "exit 0");
+    }
+}
+
+#[test]
+fn a_stop_takes_the_last_lines_to_disk() {
+    let last = "trap 'i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo last $i; done; exit' TERM\n\
+                >ready\nwhile :; do sleep 0.01; done";
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut tree = Tree::new(&[&supervise(), &program("multilog")]);
+        tree.service("a", last, "exec multilog ./main");
+        tree.service("plain", SLEEP, "");
+        tree.start(&svscan());
+        wait_until(SOON, "it runs", || tree.join("store/a/ready").exists());
+        tree.pid("a/log", None);
+        tree.pid("plain", None);
+        tree.svscan().signal(signal);
+        let out = tree.stop();
+        assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+        let lines = LogDir::new(tree.join("store/a/log/main")).lines();
+        assert_eq!(lines.len(), 500);
+        assert_eq!(lines.last().map(Vec::as_slice), Some(b"last 500".as_slice()));
+        tree.wait_for_peace();
+    }
+}
+
+#[test]
+fn a_logger_that_is_paused_down_or_dead_reads_to_the_end_in_a_stop() {
+    let Some(svc) = original("svc") else { return };
+    let check = |what: &str, trouble: &dyn Fn(&Tree)| {
+        let mut tree = Tree::new(&[&supervise(), &program("multilog")]);
+        let run = "while [ ! -e go ]; do sleep 0.01; done\nseq 1000\n>ready\nexec sleep 1000";
+        tree.service("a", run, "exec multilog ./main");
+        tree.start(&svscan());
+        tree.pid("a/log", None);
+        tree.pid("a", None);
+        trouble(&tree);
+        fs::write(tree.join("store/a/go"), "").expect("own directory");
+        wait_until(SOON, "all is written", || tree.join("store/a/ready").exists());
+        let out = tree.stop();
+        assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()), "{what}");
+        assert_eq!(LogDir::new(tree.join("store/a/log/main")).lines().len(), 1000, "{what}");
+        tree.wait_for_peace();
+    };
+    let order = |letter: &str, tree: &Tree| {
+        Cmd::new(&svc).arg(letter).arg(tree.join("store/a/log")).run(b"");
+    };
+    check("paused", &|tree| {
+        order("-p", tree);
+        let status = tree.join("store/a/log/supervise/status");
+        wait_until(SOON, "it is paused", || fs::read(&status).is_ok_and(|status| status.get(16) == Some(&1)));
+    });
+    check("down", &|tree| {
+        order("-d", tree);
+        wait_until(SOON, "it is down", || tree.status("a/log").is_some_and(|(pid, _)| pid.is_none()));
+    });
+    check("dead", &|tree| kill(tree.pid("a/log", None), Signal::KILL));
+    check("dead with its supervise", &|tree| {
+        let (supervise, pid) = (tree.supervise("a/log", None), tree.pid("a/log", None));
+        kill(supervise, Signal::KILL);
+        kill(pid, Signal::KILL);
+    });
+}
+
+#[test]
+fn an_unlinked_service_is_stopped_too() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.service("a", SLEEP, KEEP);
+    tree.store("b", SLEEP, "");
+    tree.start(&svscan());
+    let (main, log) = (tree.pid("a", None), tree.pid("a/log", None));
+    fs::remove_file(tree.join("service/a")).expect("own link");
+    // Its name leads to another service now.
+    symlink(tree.join("store/b"), tree.join("service/a")).expect("own directory");
+    tree.pid("b", None);
+    let out = tree.stop();
+    assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+    assert!(!is_running(main) && !is_running(log));
+    tree.wait_for_peace();
+}
+
+#[test]
+fn hup_and_alrm_are_survived() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.service("a", SLEEP, "");
+    tree.start(&svscan());
+    let pid = tree.pid("a", None);
+    for signal in [Signal::HUP, Signal::ALARM] {
+        tree.svscan().signal(signal);
+        tree.svscan().settle();
+    }
+    assert!(is_running(pid) && !tree.svscan().has_ended());
+    assert_eq!(tree.stop().status(), "exit 0");
+}
+
+#[test]
+fn as_the_first_process_it_stops_at_term_and_reaps_orphans() {
+    let probe = Cmd::new("unshare").args(["-pf", "--mount-proc", "true"]).run(b"");
+    if probe.status() != "exit 0" {
+        return tests::rig::skipped("no namespace of processes can be made here");
+    }
+    let mut tree = Tree::new(&[&supervise(), &program("multilog")]);
+    // Orphans that end while it runs; each says whether the first process has children that nobody reaps.
+    let run = "for i in 1 2 3 4 5; do (sleep 0.05 & ) ; done\nsleep 0.5\n\
+               ps -e -o stat= | grep -c '^Z' >zombies.new\n\
+               echo written; mv zombies.new zombies\nexec sleep 1000";
+    tree.service("a", run, "exec multilog ./main");
+    let command = tree.command(&svscan()).behind(["unshare", "-pf", "--kill-child", "--mount-proc"]);
+    tree.run(command);
+    let zombies = tree.join("store/a/zombies");
+    assert_eq!(wait_for(SOON, "it looked", || fs::read_to_string(&zombies).ok()), "0\n");
+    let first = *children(tree.svscan().pid()).first().expect("unshare waits for it");
+    assert_eq!(name(first), "svscan");
+    kill(first, Signal::TERM);
+    wait_until(SOON, "it ends", || tree.svscan().has_ended());
+    assert_eq!(LogDir::new(tree.join("store/a/log/main")).lines(), [b"written"]);
+    tree.wait_for_peace();
+}
+
+/// Runs until it is told to end, and leaves no gap between the lines it says it has written.
+const COUNT: &str =
+    "trap 'exit 0' TERM\nn=$(tail -n1 count)\nwhile :; do n=$((n+1)); echo line $n; echo $n >>count; done";
+
+#[test]
+fn the_pipe_never_breaks_and_no_line_is_lost_whoever_is_killed() {
+    let mut tree = Tree::new(&[&supervise(), &program("multilog")]);
+    tree.store("a", COUNT, "exec multilog s1000000 n1000 ./main");
+    fs::write(tree.join("store/a/count"), "0\n").expect("own directory");
+    tree.link("a");
+    tree.start(&svscan());
+    let count = tree.join("store/a/count");
+    let written = || {
+        let count = fs::read_to_string(&count).expect("it is there");
+        count.lines().last().and_then(|line| line.parse::<usize>().ok()).unwrap_or(0)
+    };
+    let mut rng = tests::feeder::Rng::new(tests::feeder::seed());
+    for round in 0..6 {
+        let before = written();
+        wait_until(SOON, "more lines", || written() > before + 100 + rng.range(0, 100) as usize);
+        // Somebody, or everybody at once, dies; a supervise together with what would be an orphan.
+        for service in ["a", "a/log"] {
+            if round == 5 || rng.one_in(2) {
+                let (supervise, pid) = (tree.supervise(service, None), tree.pid(service, None));
+                kill(supervise, Signal::KILL);
+                _ = kill_process(pid, Signal::KILL);
+            } else {
+                _ = kill_process(tree.pid(service, None), Signal::KILL);
+            }
+        }
+    }
+    let before = written();
+    wait_until(SOON, "more lines", || written() > before);
+    assert_eq!(tree.stop().status(), "exit 0");
+    tree.wait_for_peace();
+    let logged: std::collections::HashSet<Vec<u8>> =
+        LogDir::new(tree.join("store/a/log/main")).lines().into_iter().collect();
+    let missing: Vec<usize> =
+        (1..=written()).filter(|number| !logged.contains(format!("line {number}").as_bytes())).collect();
+    assert!(missing.is_empty(), "of {} lines these are missing: {missing:?}", written());
+}
