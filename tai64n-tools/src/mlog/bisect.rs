@@ -34,8 +34,7 @@ pub enum Begins {
 /// # Errors
 /// The file cannot be read.
 pub fn first(file: &Opened, since: Label, stamps: &mut Stamps) -> io::Result<Begins> {
-    let head = file.head(SAMPLE_BYTES)?;
-    if !lines(&head).any(|line| stamps.read(&head[line], None).is_some()) {
+    if !is_stamped(file, stamps) {
         return Ok(Begins::Unstamped);
     }
     if !file.is_plain() {
@@ -61,6 +60,12 @@ pub fn first(file: &Opened, since: Label, stamps: &mut Stamps) -> io::Result<Beg
         }
     }
     Ok(Begins::At(file.size_now()?))
+}
+
+/// Whether lines of `file` have stamps, as far as its first bytes tell.
+pub fn is_stamped(file: &Opened, stamps: &mut Stamps) -> bool {
+    let head = file.head(SAMPLE_BYTES).unwrap_or_default();
+    lines(&head).any(|line| stamps.read(&head[line], None).is_some())
 }
 
 /// The first line with a stamp that begins in `from..until`, or at most as far behind `from` as a search is worth.

@@ -14,8 +14,9 @@
 
 use super::buffer::Buffer;
 use super::file::{Opened, Text};
-use super::place::{Found, Place, has_previous, print, reopen};
-use super::select::Select;
+use super::order::Source;
+use super::place::{Found, Place, clone_file, has_previous, print, reopen};
+use super::select::{Select, lines};
 use super::{bisect, tail};
 use crate::files::reason;
 use crate::logdir::{self, CURRENT, LogFile};
@@ -143,7 +144,16 @@ impl Log {
         select: &Select,
     ) -> Result<Self, Errno> {
         let dir = RealDisk.open_dir(&path)?;
-        let mut log = Log {
+        let files = logdir::list(&dir)?;
+        let mut log = Log::on(path, dir, follows, leaves_partial, stamps);
+        log.begin(files, start, select);
+        Ok(log)
+    }
+
+    /// A reader that has nothing to read yet.
+    fn on(path: PathBuf, dir: OwnedFd, follows: bool, leaves_partial: bool, stamps: Stamps) -> Self {
+        Log {
+            dir_identity: dir_identity(&dir),
             path,
             dir,
             follows,
@@ -159,14 +169,9 @@ impl Log {
             troubles: Vec::new(),
             said: None,
             read_bytes: 0,
-            dir_identity: None,
             carry: None,
             last_lines: 0,
-        };
-        log.dir_identity = dir_identity(&log.dir);
-        let files = logdir::list(&log.dir)?;
-        log.begin(files, start, select);
-        Ok(log)
+        }
     }
 
     /// Whole lines that are not taken yet.
@@ -199,7 +204,7 @@ impl Log {
         self.carry
     }
 
-    /// How many lines are wanted, where it was begun with [`Start::Last`]; at most what was asked for.
+    /// How many lines are wanted from the beginning on, where it was begun with [`Start::Last`]; mostly more than asked for.
     pub fn last_lines(&self) -> u64 {
         self.last_lines
     }
@@ -449,16 +454,10 @@ impl Log {
     }
 
     fn begin(&mut self, files: Vec<LogFile>, start: &Start, select: &Select) {
-        let mut stamps = self.stamps.clone();
         let (from, offset) = match start {
             Start::Oldest => (0, 0),
             Start::Since(since) => self.since(&files, *since),
-            Start::Last(most) => {
-                let mut open = |at: usize| reopen(&self.dir, files.get(at)?).ok();
-                let tail = tail::start(&files, *most, &mut select.clone(), &mut stamps, &mut open);
-                self.last_lines = tail.lines;
-                (tail.file, tail.offset)
-            }
+            Start::Last(most) => self.last(&files, *most, select),
             Start::At(place) => match self.find(place, false, &files) {
                 Some(found) => {
                     self.lost = found.lost.then_some(place.last.map(|(moment, _)| moment));
@@ -469,6 +468,39 @@ impl Log {
             },
         };
         self.wait_for(files, from, offset);
+    }
+
+    /// Somewhere before the last lines that are wanted, and notes how many are wanted from there on.
+    ///
+    /// They are counted by a reader as this one is, from further and further before the end.
+    fn last(&mut self, files: &[LogFile], most: u64, select: &Select) -> (usize, u64) {
+        let open = |at: usize| reopen(&self.dir, files.get(at)?).ok();
+        if most == 0 {
+            return tail::before_end(files, 0, &Select::default(), &mut self.stamps, &mut { open });
+        }
+        let least = select.since.map_or((0, 0), |since| self.since(files, since));
+        let mut bytes = tail::FIRST_BYTES;
+        loop {
+            let open = &mut |at: usize| reopen(&self.dir, files.get(at)?).ok();
+            let start = tail::before_end(files, bytes, select, &mut self.stamps, open).max(least);
+            let Ok(dir) = self.dir.try_clone() else { return least };
+            let mut reader = Log::on(self.path.clone(), dir, false, self.leaves_partial, self.stamps.clone());
+            reader.wait_for(files.iter().map(clone_file).collect(), start.0, start.1);
+            reader.carry = self.carry.filter(|_| start == least);
+            let mut source = Source::new(reader, select.clone(), self.stamps.clone());
+            let mut count = 0;
+            while source.fill() == Fill::Lines {
+                count += lines(source.run()).count() as u64;
+                source.take(source.run().len());
+            }
+            // One more than wanted: the first may be the rest of a line.
+            if count > most || start == least {
+                self.last_lines = count;
+                return start;
+            }
+            self.carry = None;
+            bytes = bytes.saturating_mul(2);
+        }
     }
 
     /// The first file that has lines of this moment or later, and where in it they begin.
@@ -483,7 +515,15 @@ impl Log {
                 self.carry = from.checked_sub(1).and_then(|before| files[before].label);
                 (from, offset)
             }
-            Ok(bisect::Begins::Unstamped) | Err(_) => (from, 0),
+            // Where the file before has stamps, these lines belong to its last one. Else nobody can tell.
+            Ok(bisect::Begins::Unstamped) => {
+                let before = from.checked_sub(1).and_then(|before| files.get(before));
+                let opened = before.and_then(|file| reopen(&self.dir, file).ok());
+                let is_stamped = opened.is_some_and(|file| bisect::is_stamped(&file, &mut self.stamps));
+                self.carry = before.filter(|_| is_stamped).and_then(|file| file.label);
+                (from, 0)
+            }
+            Err(_) => (from, 0),
         }
     }
 

@@ -134,7 +134,11 @@ fn select(options: &Options) -> Result<Select, Fail> {
     let patterns = |patterns: &[String]| match patterns {
         [] => Ok(None),
         some => Patterns::new(some).map(Some).map_err(|error| {
-            let reason = error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string);
+            let reason = match error.syntax_error() {
+                Some(regex_syntax::Error::Parse(error)) => error.kind().to_string(),
+                Some(regex_syntax::Error::Translate(error)) => error.kind().to_string(),
+                _ => error.to_string(),
+            };
             Fail::Usage(format!("unable to understand regular expression: {reason}"))
         }),
     };

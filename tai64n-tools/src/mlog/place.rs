@@ -17,8 +17,10 @@ use crate::logdir::{LogFile, PREVIOUS};
 use crate::moment::Stamps;
 use logcore::label::Label;
 use memchr::memrchr;
+use logcore::strerr::Errno;
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::OwnedFd;
 
 /// So many bytes before a place are remembered, within the last line.
 pub const PRINT_BYTES: usize = 256;
@@ -178,12 +180,16 @@ pub fn has_previous(files: &[LogFile]) -> bool {
 ///
 /// # Errors
 /// It is gone, or cannot be read.
-pub fn reopen(dir: &std::os::fd::OwnedFd, file: &LogFile) -> io::Result<Opened> {
+pub fn reopen(dir: &OwnedFd, file: &LogFile) -> io::Result<Opened> {
+    Opened::new(dir, clone_file(file))
+}
+
+/// The same file again, with a descriptor of its own where it is open.
+pub fn clone_file(file: &LogFile) -> LogFile {
     let LogFile { name, label, stat, open } = file;
-    let open = match open {
-        Some(Ok(open)) => Some(Ok(open.try_clone()?)),
-        Some(Err(errno)) => Some(Err(*errno)),
-        None => None,
-    };
-    Opened::new(dir, LogFile { name: name.clone(), label: *label, stat: *stat, open })
+    let open = open.as_ref().map(|open| match open {
+        Ok(open) => open.try_clone().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::MFILE)),
+        Err(errno) => Err(*errno),
+    });
+    LogFile { name: name.clone(), label: *label, stat: *stat, open }
 }
