@@ -177,7 +177,8 @@ fn write_log(dir: &Path, lines: &[(i64, String)], files: &[(usize, bool, bool)])
 
 fn run_property<S: Strategy>(strategy: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let config = Config {
-        cases: 60, max_shrink_iters: 60,
+        cases: 60,
+        max_shrink_iters: 60,
         rng_seed: RngSeed::Fixed(seed()),
         failure_persistence: None,
         ..Config::default()
