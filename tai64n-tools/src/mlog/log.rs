@@ -15,7 +15,7 @@
 use super::buffer::Buffer;
 use super::file::{Opened, Text};
 use super::order::Source;
-use super::place::{Found, Place, clone_file, has_previous, print, reopen};
+use super::place::{Found, PRINT_BYTES, Place, clone_file, has_previous, print, reopen};
 use super::select::{Select, lines};
 use super::{bisect, tail};
 use crate::files::reason;
@@ -467,6 +467,9 @@ impl Log {
                 None => (0, 0),
             },
         };
+        if self.place.is_none() {
+            self.place = self.place_before(&files, from, offset);
+        }
         self.wait_for(files, from, offset);
     }
 
@@ -530,6 +533,19 @@ impl Log {
     fn find(&self, place: &Place, is_done: bool, files: &[LogFile]) -> Option<Found> {
         let mut open = |at: usize| reopen(&self.dir, files.get(at)?).ok();
         place.find(files, is_done, &mut open, &mut self.stamps.clone())
+    }
+
+    /// The place that was chosen to begin at, so that who comes back before a line was taken begins there too. None at the very
+    /// beginning, or where nothing can be read.
+    fn place_before(&mut self, files: &[LogFile], from: usize, offset: u64) -> Option<Place> {
+        let file = files.get(from).filter(|_| offset > 0)?;
+        let opened = reopen(&self.dir, file).ok()?;
+        let first = offset.saturating_sub(PRINT_BYTES as u64);
+        let before = opened.bytes(first, usize::try_from(offset - first).ok()?).ok()?;
+        let after = files[..from].iter().rev().find_map(|file| file.label);
+        let unnamed = has_previous(files) && file.is_current();
+        let last = last_moment(&before, &mut self.stamps);
+        Some(Place { offset, print: print(&before), after, unnamed, last, ..Place::before(&opened) })
     }
 
     /// Notes the place behind what was taken, while its bytes are there.

@@ -75,7 +75,7 @@ impl Stat {
                 eighths => ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'][eighths.clamp(1, 8) as usize - 1],
             };
             text += &format!("  {}\n", bars.iter().map(bar).collect::<String>());
-            let each = if step == 1 { "an hour".into() } else { format!("in {step} hours") };
+            let each = if step == 1 { "an hour".into() } else { format!("{step} hours") };
             text += &format!("  a column is {each}; the highest, {}\n", count(*most, "line"));
         }
         text

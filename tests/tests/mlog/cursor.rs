@@ -168,7 +168,12 @@ fn a_place_is_kept_for_each_log_and_others_stay() {
     assert_eq!(run(&["-g", "^wanted", "a"]), line(5, "wanted"));
     assert_eq!(run(&["a"]), "");
     // The first run may begin near the end.
-    assert_eq!(shown(scratch.path(), &["--cursor", "other", "-n0", "a"]), "");
+    let end = ["--cursor", "other", "-n0", "-o", "raw", "a"];
+    assert_eq!(shown(scratch.path(), &end), "");
+    let mut text = fs::read_to_string(scratch.join("a/current")).expect("own file");
+    text += &line(6, "new");
+    put(&scratch.join("a"), &[("current", &text)]);
+    assert_eq!(shown(scratch.path(), &end), line(6, "new"));
 }
 
 #[test]

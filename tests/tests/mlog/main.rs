@@ -77,6 +77,7 @@ pub fn assert_all(found: &[usize], until: usize) {
     assert_eq!(found.len(), until);
 }
 
+/// Ended with this status, this on standard output, and this on standard error.
 #[track_caller]
 pub fn check(out: &Output, status: &str, stdout: &str, stderr: &str) {
     assert!(
