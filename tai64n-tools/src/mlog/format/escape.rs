@@ -49,27 +49,33 @@ pub fn for_json(bytes: &[u8], out: &mut Vec<u8>) -> bool {
 }
 
 fn json_text(text: &str, out: &mut Vec<u8>) {
-    let mut from = 0;
-    for (at, character) in text.char_indices() {
-        let short: &[u8] = match character {
-            '"' => b"\\\"",
-            '\\' => b"\\\\",
-            '\n' => b"\\n",
-            '\r' => b"\\r",
-            '\t' => b"\\t",
-            // C1 and DEL need no escape in JSON, but a terminal obeys them.
-            c if c.is_control() => b"\\u00",
-            _ => continue,
+    let mut rest = text.as_bytes();
+    // 0xc2 begins C1, and some harmless characters too.
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, ..b' ' | b'"' | b'\\' | 0x7f | 0xc2)) {
+        let (plain, special) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let (short, len): (&[u8], usize) = match special {
+            [b'"', ..] => (b"\\\"", 1),
+            [b'\\', ..] => (b"\\\\", 1),
+            [b'\n', ..] => (b"\\n", 1),
+            [b'\r', ..] => (b"\\r", 1),
+            [b'\t', ..] => (b"\\t", 1),
+            // DEL and C1 need no escape in JSON, but a terminal obeys them.
+            [0xc2, code @ 0x80..=0x9f, ..] => {
+                out.extend_from_slice(format!("\\u00{code:02x}").as_bytes());
+                (b"", 2)
+            }
+            [0xc2, ..] => (b"\xc2", 1),
+            [code, ..] => {
+                out.extend_from_slice(format!("\\u00{code:02x}").as_bytes());
+                (b"", 1)
+            }
+            [] => (b"", 0),
         };
-        out.extend_from_slice(&text.as_bytes()[from..at]);
-        from = at + character.len_utf8();
         out.extend_from_slice(short);
-        if short.len() == 4 {
-            let byte = character as u8;
-            out.extend([byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
-        }
+        rest = &special[len..];
     }
-    out.extend_from_slice(&text.as_bytes()[from..]);
+    out.extend_from_slice(rest);
 }
 
 #[cfg(test)]
