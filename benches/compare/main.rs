@@ -17,6 +17,7 @@ mod options;
 mod outcome;
 mod peer;
 mod process;
+mod readers;
 mod report;
 mod room;
 mod scratch;
@@ -71,6 +72,10 @@ fn compare(options: &Options) -> Result<(), Fail> {
     if filters::FILTERS.iter().any(|filter| options.wants(filter.name)) {
         say(&report::filters(&filters))?;
     }
+    let readers = readers::measure(options, &scratch)?;
+    if readers::READERS.iter().any(|reader| options.wants(reader.name)) {
+        say(&report::readers(&readers))?;
+    }
     say(&goals::block(&goals::Measured {
         inputs: &inputs,
         peers: &peers,
@@ -78,6 +83,7 @@ fn compare(options: &Options) -> Result<(), Fail> {
         calls: &calls,
         memory: &memory,
         filters: &filters,
+        readers: &readers,
     }))?;
     scratch.close()
 }
