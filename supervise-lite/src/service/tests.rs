@@ -368,6 +368,7 @@ impl World {
         while let Some(deadline) = self.service.deadline().filter(|&deadline| deadline <= end && !self.left) {
             self.now = self.now.max(deadline);
             self.handle(Event::Due);
+            assert!(self.service.deadline().is_none_or(|next| next > self.now), "it spins");
             self.holds();
         }
         self.now = end;
