@@ -20,6 +20,7 @@ mod process;
 mod report;
 mod room;
 mod scratch;
+mod services;
 mod speed;
 mod stop;
 
@@ -70,6 +71,10 @@ fn compare(options: &Options) -> Result<(), Fail> {
     let filters = filters::measure(options, &scratch)?;
     if filters::FILTERS.iter().any(|filter| options.wants(filter.name)) {
         say(&report::filters(&filters))?;
+    }
+    let services = services::measure(options, &scratch)?;
+    if options.wants(services::SERVICES) {
+        say(&services::table(&services))?;
     }
     say(&goals::block(&goals::Measured {
         inputs: &inputs,
