@@ -151,7 +151,8 @@ fn settled(place: &Place, all_written: impl Fn() -> bool) -> Result<u64, Fail> {
     }
 }
 
-fn of_process(pid: Pid) -> Result<Memory, Fail> {
+/// Memory of a process as it is now.
+pub fn of_process(pid: Pid) -> Result<Memory, Fail> {
     let read = |name: &str| {
         let path = format!("/proc/{}/{name}", pid.as_raw_nonzero());
         fs::read_to_string(&path).unable_to(|| format!("read {path}"))

@@ -46,12 +46,12 @@ impl Order {
     }
 }
 
-/// All letters, as [`crate::options`] wants them: svc has an option for each.
-pub const LETTERS: &str = "udopchaitkxq12";
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// svc has an option for each.
+    const LETTERS: &str = "udopchaitkxq12";
 
     #[test]
     fn the_letters_are_those_with_an_order() {

@@ -246,6 +246,17 @@ fn what_fails_is_tried_each_second_and_the_wish_is_kept() {
             (1500, Reported, &[], (0, Want::Down, false, None)),
         ],
     );
+    check(
+        "the earlier of two deadlines",
+        false,
+        &[
+            (0, Started(7), &[Report], (7, Want::Up, false, None)),
+            (9, Event::Ended, &[Report], (0, Want::Up, false, Some(1000))),
+            (10, NotReported, &[], (0, Want::Up, false, Some(1000))),
+            (1000, Due, &[Start], (0, Want::Up, false, Some(1000))),
+            (1000, Started(8), &[Report], (8, Want::Up, false, Some(1010))),
+        ],
+    );
 }
 
 /// What can happen to supervise from outside.
@@ -368,6 +379,7 @@ impl World {
         while let Some(deadline) = self.service.deadline().filter(|&deadline| deadline <= end && !self.left) {
             self.now = self.now.max(deadline);
             self.handle(Event::Due);
+            assert!(self.service.deadline().is_none_or(|next| next > self.now), "it spins");
             self.holds();
         }
         self.now = end;
