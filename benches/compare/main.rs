@@ -74,7 +74,6 @@ fn compare(options: &Options) -> Result<(), Fail> {
     if filters::FILTERS.iter().any(|filter| options.wants(filter.name)) {
         say(&report::filters(&filters))?;
     }
-<<<<<<< HEAD
     let chain = chain::measure(options, &scratch)?;
     if options.wants(chain::CHAIN) {
         say(&chain::report(&chain))?;
@@ -82,11 +81,10 @@ fn compare(options: &Options) -> Result<(), Fail> {
     let readers = readers::measure(options, &scratch)?;
     if readers::READERS.iter().any(|reader| options.wants(reader.name)) {
         say(&report::readers(&readers))?;
-=======
+    }
     let services = services::measure(options, &scratch)?;
     if options.wants(services::SERVICES) {
         say(&services::table(&services))?;
->>>>>>> sup
     }
     say(&goals::block(&goals::Measured {
         inputs: &inputs,

@@ -6,11 +6,8 @@ use crate::case::{ALONE, CASES, MEMORY};
 use crate::chain::CHAIN;
 use crate::fail::Fail;
 use crate::filters::FILTERS;
-<<<<<<< HEAD
 use crate::readers::READERS;
-=======
 use crate::services::SERVICES;
->>>>>>> sup
 
 pub const HELP: &str = "\
 compare: our multilog beside the loggers that are installed, timed from outside.
@@ -31,11 +28,7 @@ arguments our multilog gets before the directory, as in --peer fork='/opt/fork/b
 Without {script} the command takes no part where patterns are asked for.
 
 cases: qmail-t qmail-d qmail-plain 20-byte-t 200-byte-t 2000-byte-t 0-patterns 1-pattern 10-patterns 100-patterns
-<<<<<<< HEAD
-       100-often alone memory tai64n tai64nlocal chain mlog-raw mlog-local mlog-grep
-=======
-       100-often alone memory tai64n tai64nlocal services
->>>>>>> sup
+       100-often alone memory tai64n tai64nlocal chain services mlog-raw mlog-local mlog-grep
 ";
 
 /// What the command line asks for.
@@ -139,12 +132,9 @@ fn case(name: String) -> Result<String, Fail> {
 /// Everything that can be asked for by name.
 fn names() -> impl Iterator<Item = &'static str> {
     let filters = FILTERS.iter().map(|filter| filter.name);
-<<<<<<< HEAD
     let readers = READERS.iter().map(|reader| reader.name);
-    CASES.iter().map(|case| case.name).chain([ALONE, MEMORY, CHAIN]).chain(filters).chain(readers)
-=======
-    CASES.iter().map(|case| case.name).chain([ALONE, MEMORY, SERVICES]).chain(filters)
->>>>>>> sup
+    let own = [ALONE, MEMORY, CHAIN, SERVICES];
+    CASES.iter().map(|case| case.name).chain(own).chain(filters).chain(readers)
 }
 
 fn peer(text: &str) -> Result<Named, Fail> {
