@@ -4,7 +4,7 @@
 
 use crate::options::Wrong;
 use logcore::strerr::{Errno, words};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 
 /// A wrong call, or a no that will stay one.
 pub const USAGE: i32 = 100;
@@ -42,17 +42,4 @@ pub fn unable(program: &str, doing: &[u8], errno: Errno) -> ! {
 pub fn fatal(program: &str, message: &[u8]) -> ! {
     say(program, "fatal", message);
     std::process::exit(TROUBLE)
-}
-
-/// Answers `--help` and `--version` where one of them is the only argument, on standard output, 0; else does nothing.
-///
-/// The originals know neither. So this is for programs that need more than one argument, and would show their usage.
-pub fn help(program: &str, help: &str, arguments: &[OsString]) {
-    let text = match arguments {
-        [only] if only == "--help" => help,
-        [only] if only == "--version" => &format!("{program} {}\n", env!("CARGO_PKG_VERSION")),
-        _ => return,
-    };
-    let written = rustix::io::write(rustix::stdio::stdout(), text.as_bytes());
-    std::process::exit(if written.is_ok() { 0 } else { TROUBLE })
 }

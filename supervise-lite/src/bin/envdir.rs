@@ -8,10 +8,12 @@ use rustix::process::{chdir, fchdir};
 use std::ffi::{CStr, CString, OsString};
 use std::os::unix::ffi::OsStrExt;
 use supervise_lite::chain::Next;
-use supervise_lite::die;
 use supervise_lite::env::{self, Change};
 use supervise_lite::sys::{self, Words};
+use supervise_lite::{die, help};
 
+/// Shown for `--help`.
+const HELP: &str = include_str!("envdir.txt");
 const PROGRAM: &str = "envdir";
 
 /// The least room for the next read of a file.
@@ -20,7 +22,7 @@ const BLOCK: usize = 4096;
 fn main() {
     sys::close_again();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    die::help(PROGRAM, include_str!("envdir.txt"), &arguments);
+    help::answer(&arguments, PROGRAM, HELP);
     let [dir, child @ ..] = &arguments[..] else { usage() };
     let Some(mut next) = Next::new(child) else { usage() };
 

@@ -6,17 +6,19 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use supervise_lite::account::Account;
 use supervise_lite::chain::Next;
-use supervise_lite::die;
 use supervise_lite::env::{self, Change};
 use supervise_lite::sys::{self, Words};
+use supervise_lite::{die, help};
 
+/// Shown for `--help`.
+const HELP: &str = include_str!("envuidgid.txt");
 const PROGRAM: &str = "envuidgid";
 const USAGE: &str = "envuidgid account child";
 
 fn main() {
     sys::close_again();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    die::help(PROGRAM, include_str!("envuidgid.txt"), &arguments);
+    help::answer(&arguments, PROGRAM, HELP);
     let [name, child @ ..] = &arguments[..] else { die::usage(PROGRAM, USAGE) };
     let Some(mut next) = Next::new(child) else { die::usage(PROGRAM, USAGE) };
     let Some(account) = Account::named(name) else {

@@ -8,8 +8,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use supervise_lite::chain::Next;
 use supervise_lite::options::Options;
-use supervise_lite::{die, sys};
+use supervise_lite::{die, help, sys};
 
+/// Shown for `--help`.
+const HELP: &str = include_str!("setlock.txt");
 const PROGRAM: &str = "setlock";
 const USAGE: &str = "setlock [ -nNxX ] file program [ arg ... ]";
 
@@ -18,7 +20,7 @@ fn main() {
     let mut arguments = std::env::args_os();
     let called = arguments.next().unwrap_or_default();
     let arguments: Vec<OsString> = arguments.collect();
-    die::help(PROGRAM, include_str!("setlock.txt"), &arguments);
+    help::answer(&arguments, PROGRAM, HELP);
     let (mut wait, mut complain) = (true, true);
     let mut options = Options::new(&arguments, b"nNxX");
     for option in &mut options {

@@ -5,15 +5,17 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use supervise_lite::account::{Account, Groups};
 use supervise_lite::chain::Next;
-use supervise_lite::{die, sys};
+use supervise_lite::{die, help, sys};
 
+/// Shown for `--help`.
+const HELP: &str = include_str!("setuidgid.txt");
 const PROGRAM: &str = "setuidgid";
 const USAGE: &str = "setuidgid account child";
 
 fn main() {
     sys::close_again();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    die::help(PROGRAM, include_str!("setuidgid.txt"), &arguments);
+    help::answer(&arguments, PROGRAM, HELP);
     let (groups, operands) = match &arguments[..] {
         [first, rest @ ..] if first == "-s" => (Groups::All, rest),
         operands => (Groups::Own, operands),

@@ -6,8 +6,10 @@ use rustix::process::{getrlimit, setrlimit};
 use std::ffi::OsString;
 use supervise_lite::chain::Next;
 use supervise_lite::limit::{self, Misuse};
-use supervise_lite::{die, sys};
+use supervise_lite::{die, help, sys};
 
+/// Shown for `--help`.
+const HELP: &str = include_str!("softlimit.txt");
 const PROGRAM: &str = "softlimit";
 const USAGE: &str = "softlimit [-a allbytes] [-c corebytes] [-d databytes] [-f filebytes] [-l lockbytes] \
                      [-m membytes] [-o openfiles] [-p processes] [-r residentbytes] [-s stackbytes] \
@@ -18,7 +20,7 @@ fn main() {
     let mut arguments = std::env::args_os();
     let called = arguments.next().unwrap_or_default();
     let arguments: Vec<OsString> = arguments.collect();
-    die::help(PROGRAM, include_str!("softlimit.txt"), &arguments);
+    help::answer(&arguments, PROGRAM, HELP);
     let mut options = limit::options(&arguments);
     let limits = match limit::parse(&mut options) {
         Ok(limits) => limits,
