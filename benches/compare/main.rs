@@ -23,6 +23,7 @@ mod room;
 mod scratch;
 mod speed;
 mod stop;
+mod tree;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -75,6 +76,10 @@ fn compare(options: &Options) -> Result<(), Fail> {
     let chain = chain::measure(options, &scratch)?;
     if options.wants(chain::CHAIN) {
         say(&chain::report(&chain))?;
+    }
+    let trees = tree::measure(options, &scratch)?;
+    if options.wants(tree::TREE) {
+        say(&tree::report(&trees))?;
     }
     say(&goals::block(&goals::Measured {
         inputs: &inputs,

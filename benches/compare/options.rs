@@ -6,6 +6,7 @@ use crate::case::{ALONE, CASES, MEMORY};
 use crate::chain::CHAIN;
 use crate::fail::Fail;
 use crate::filters::FILTERS;
+use crate::tree::TREE;
 
 pub const HELP: &str = "\
 compare: our multilog beside the loggers that are installed, timed from outside.
@@ -26,7 +27,7 @@ arguments our multilog gets before the directory, as in --peer fork='/opt/fork/b
 Without {script} the command takes no part where patterns are asked for.
 
 cases: qmail-t qmail-d qmail-plain 20-byte-t 200-byte-t 2000-byte-t 0-patterns 1-pattern 10-patterns 100-patterns
-       100-often alone memory tai64n tai64nlocal chain
+       100-often alone memory tai64n tai64nlocal chain tree
 ";
 
 /// What the command line asks for.
@@ -130,7 +131,7 @@ fn case(name: String) -> Result<String, Fail> {
 /// Everything that can be asked for by name.
 fn names() -> impl Iterator<Item = &'static str> {
     let filters = FILTERS.iter().map(|filter| filter.name);
-    CASES.iter().map(|case| case.name).chain([ALONE, MEMORY, CHAIN]).chain(filters)
+    CASES.iter().map(|case| case.name).chain([ALONE, MEMORY, CHAIN, TREE]).chain(filters)
 }
 
 fn peer(text: &str) -> Result<Named, Fail> {
