@@ -1,7 +1,7 @@
 //! Links the unwinder of the C compiler's library into our programs, so that the C library is the only one that they load.
 //!
 //! A chain loader is started as often as what it starts, and has to start where little memory is allowed (softlimit): the
-//! shared libgcc_s takes 100 kB of address space and a fifth of the time that it takes to start.
+//! shared libgcc_s takes 100 kB of address space, and time to be found and loaded.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

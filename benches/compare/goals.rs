@@ -5,6 +5,7 @@ use crate::input::Input;
 use crate::memory::Memory;
 use crate::outcome::Outcome;
 use crate::peer::Peer;
+use crate::readers::{self, READERS};
 use crate::report::of;
 use crate::speed::{Speed, Speeds};
 
@@ -16,6 +17,7 @@ pub struct Measured<'a> {
     pub calls: &'a [Outcome<f64>],
     pub memory: &'a [Outcome<Memory>],
     pub filters: &'a filters::Speeds,
+    pub readers: &'a readers::Speeds,
 }
 
 /// Which side of the limit is the good one.
@@ -49,6 +51,9 @@ pub fn block(run: &Measured<'_>) -> String {
         ("tai64nlocal, beside daemontools", AtLeast(30.0), "x", run.filter("tai64nlocal", "daemontools")),
         ("tai64nlocal, beside s6", AtLeast(4.0), "x", run.filter("tai64nlocal", "s6")),
         ("tai64n, beside daemontools", AtLeast(7.0), "x", run.filter("tai64n", "daemontools")),
+        ("mlog -o raw, beside cat", AtLeast(0.5), "x", run.reader("mlog-raw")),
+        ("mlog, beside cat | daemontools' tai64nlocal", AtLeast(20.0), "x", run.reader("mlog-local")),
+        ("mlog -g with a rare word, beside grep", AtLeast(0.5), "x", run.reader("mlog-grep")),
     ];
     let lines = goals.into_iter().map(|(what, limit, unit, figure)| line(what, &limit, unit, figure));
     format!("\ngoals\n{}", lines.collect::<String>())
@@ -77,6 +82,12 @@ impl Measured<'_> {
         let (_, row) = FILTERS.iter().zip(self.filters).find(|(filter, _)| filter.name == name)?;
         let speed = |who: &str| WHO.iter().zip(row).find(|((name, _), _)| *name == who)?.1.done();
         Some(speed(OURS)?.median() / speed(peer)?.median())
+    }
+
+    /// The speed of a reader of ours as a multiple of its peer's.
+    fn reader(&self, name: &str) -> Option<f64> {
+        let (_, [ours, peer]) = READERS.iter().zip(self.readers).find(|(reader, _)| reader.name == name)?;
+        Some(ours.done()?.median() / peer.done()?.median())
     }
 
     fn idle(&self) -> Option<f64> {

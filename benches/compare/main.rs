@@ -18,6 +18,7 @@ mod options;
 mod outcome;
 mod peer;
 mod process;
+mod readers;
 mod report;
 mod room;
 mod scratch;
@@ -81,6 +82,10 @@ fn compare(options: &Options) -> Result<(), Fail> {
     if options.wants(tree::TREE) {
         say(&tree::report(&trees))?;
     }
+    let readers = readers::measure(options, &scratch)?;
+    if readers::READERS.iter().any(|reader| options.wants(reader.name)) {
+        say(&report::readers(&readers))?;
+    }
     say(&goals::block(&goals::Measured {
         inputs: &inputs,
         peers: &peers,
@@ -88,6 +93,7 @@ fn compare(options: &Options) -> Result<(), Fail> {
         calls: &calls,
         memory: &memory,
         filters: &filters,
+        readers: &readers,
     }))?;
     scratch.close()
 }

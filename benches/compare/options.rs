@@ -6,6 +6,7 @@ use crate::case::{ALONE, CASES, MEMORY};
 use crate::chain::CHAIN;
 use crate::fail::Fail;
 use crate::filters::FILTERS;
+use crate::readers::READERS;
 use crate::tree::TREE;
 
 pub const HELP: &str = "\
@@ -27,7 +28,7 @@ arguments our multilog gets before the directory, as in --peer fork='/opt/fork/b
 Without {script} the command takes no part where patterns are asked for.
 
 cases: qmail-t qmail-d qmail-plain 20-byte-t 200-byte-t 2000-byte-t 0-patterns 1-pattern 10-patterns 100-patterns
-       100-often alone memory tai64n tai64nlocal chain tree
+       100-often alone memory tai64n tai64nlocal chain tree mlog-raw mlog-local mlog-grep
 ";
 
 /// What the command line asks for.
@@ -131,7 +132,8 @@ fn case(name: String) -> Result<String, Fail> {
 /// Everything that can be asked for by name.
 fn names() -> impl Iterator<Item = &'static str> {
     let filters = FILTERS.iter().map(|filter| filter.name);
-    CASES.iter().map(|case| case.name).chain([ALONE, MEMORY, CHAIN, TREE]).chain(filters)
+    let readers = READERS.iter().map(|reader| reader.name);
+    CASES.iter().map(|case| case.name).chain([ALONE, MEMORY, CHAIN, TREE]).chain(filters).chain(readers)
 }
 
 fn peer(text: &str) -> Result<Named, Fail> {

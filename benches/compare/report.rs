@@ -10,6 +10,7 @@ use crate::memory::Memory;
 use crate::options::{Feed, Options};
 use crate::outcome::Outcome;
 use crate::peer::Peer;
+use crate::readers::{self, READERS};
 use crate::speed::{Speed, Speeds};
 
 /// Everybody's speed is also told as a multiple of these.
@@ -96,6 +97,33 @@ pub fn filters(speeds: &filters::Speeds) -> String {
         for ((who, _), outcome) in WHO.iter().zip(row) {
             if let Some(why) = outcome.wrong() {
                 line(&mut text, format_args!("wrong: {who} in {}: {why}", filter.name));
+            }
+        }
+    }
+    text
+}
+
+/// The table of readers of log directories, ours above the peer.
+pub fn readers(speeds: &readers::Speeds) -> String {
+    let mut text = String::new();
+    line(
+        &mut text,
+        format_args!("\n{:<13}{:<13}{:>9}{:>14}  range", "reader", "whose", "MB/s", "x the other"),
+    );
+    for (reader, row) in READERS.iter().zip(speeds) {
+        for (who, outcome) in ["ours", reader.peer].iter().zip(row) {
+            let speed = outcome.done();
+            let rate = cell(outcome, |speed| format!("{:.1}", speed.median()));
+            let times = ratio(speed, row[1].done()).map_or("-".into(), |ratio| format!("{ratio:.2} x"));
+            let range = speed.map(Speed::range).map(|(low, high)| format!("{low:.1}..{high:.1} MB/s"));
+            let range = range.unwrap_or("-".into());
+            line(&mut text, format_args!("{:<13}{who:<13}{rate:>9}{times:>14}  {range}", reader.name));
+        }
+    }
+    for (reader, row) in READERS.iter().zip(speeds) {
+        for (who, outcome) in ["ours", reader.peer].iter().zip(row) {
+            if let Some(why) = outcome.wrong() {
+                line(&mut text, format_args!("wrong: {who} in {}: {why}", reader.name));
             }
         }
     }

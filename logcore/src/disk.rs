@@ -106,6 +106,10 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn now(&self) -> Label;
     /// The time since some moment in the past, from the clock that nobody sets: for pauses and limits.
     fn uptime(&self) -> Duration;
+    /// Waits, on the clock of [`uptime`](Self::uptime).
+    fn sleep(&self, pause: Duration);
+    /// Starts a thread for slow work on the disk.
+    fn start_thread(&self, work: Box<dyn FnOnce() + Send>) -> Result<()>;
     /// Makes the last component of `path`, mode 0700.
     fn make_dir(&self, path: &Path) -> Result<()>;
     /// Opens a directory.
@@ -158,6 +162,9 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn kill(&self, child: &mut Self::Child, force: bool);
 }
 
+/// The finisher's thread needs little: it calls the system and copies through a small buffer.
+const STACK_BYTES: usize = 128 * 1024;
+
 /// Names of a directory are read so many bytes at a time.
 const LIST_BYTES: usize = 4096;
 
@@ -203,6 +210,15 @@ impl Disk for RealDisk {
     fn uptime(&self) -> Duration {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         Duration::try_from(now).unwrap_or_default()
+    }
+
+    fn sleep(&self, pause: Duration) {
+        std::thread::sleep(pause);
+    }
+
+    fn start_thread(&self, work: Box<dyn FnOnce() + Send>) -> Result<()> {
+        let thread = std::thread::Builder::new().name("finisher".to_owned()).stack_size(STACK_BYTES);
+        thread.spawn(work).map(drop).map_err(errno)
     }
 
     fn make_dir(&self, path: &Path) -> Result<()> {

@@ -35,11 +35,14 @@ pub mod status;
 pub mod cyclog;
 pub mod pump;
 
+pub mod io;
 pub mod signals;
 mod waiter;
 pub mod disk;
 pub mod complaint;
 pub mod strerr;
 
+#[cfg(feature = "model")]
+pub mod model;
 #[cfg(feature = "model")]
 pub mod naive;

@@ -9,17 +9,16 @@ use crate::complaint::{Complaint, Pause};
 use crate::cyclog::{Blocked, Cyclog, Opened, Writer};
 use crate::disk::Disk;
 use crate::frame::{Framer, Partial};
+use crate::io::Io;
 use crate::label::Label;
 use crate::script::{Script, Sink};
 use crate::select::Selector;
-use crate::signals::{Request, Signals};
-use crate::source::{BATCH_BYTES, Look, Source};
+use crate::signals::Request;
+use crate::source::{BATCH_BYTES, Look};
 use crate::split::HEAD_BYTES;
 use crate::stamp::{Stamper, Zone};
 use crate::status::Status;
 use crate::strerr::{Errno, Error};
-use crate::waiter::{Waiter, takes_a_write};
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// After TERM a frame that only waits for a finisher gets this long to reach every directory.
@@ -40,8 +39,7 @@ pub enum End {
 }
 
 /// Where alerts go.
-struct Alerts<E> {
-    target: E,
+struct Alerts {
     terminal: bool,
     /// For each `e` of the script the group of lines it shows.
     groups: Vec<usize>,
@@ -57,15 +55,13 @@ struct Outlet<D: Disk> {
 }
 
 /// All of a running multilog.
-pub struct Pump<I, E, D: Disk> {
-    source: Source<I>,
-    alerts: Alerts<E>,
-    signals: Signals,
+pub struct Pump<I, D: Disk> {
+    io: I,
+    alerts: Alerts,
     disk: D,
     framer: Framer,
     statuses: Vec<(usize, Status<D>, Complaint)>,
     outlets: Vec<Outlet<D>>,
-    waiter: Waiter,
     batch: Vec<u8>,
     scratch: Vec<u8>,
     /// When a signal asked for the end, by [`Disk::uptime`].
@@ -77,26 +73,15 @@ pub struct Pump<I, E, D: Disk> {
 /// A signal asked for the end while a destination could not take a frame.
 struct Stopped;
 
-impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
+impl<I: Io, D: Disk> Pump<I, D> {
     /// Opens everything a script names: status files first, then all directories, and only when all are open and locked is
     /// any of them changed.
     ///
-    /// `input` is taken from, `alerts` is where `e` writes. `say` takes warnings. `boot`: the id of this run of the
-    /// machine, if known.
+    /// `say` takes warnings. `boot`: the id of this run of the machine, if known.
     ///
     /// # Errors
     /// Something cannot be opened: nothing of the input has been taken.
-    pub fn new(
-        script: Script,
-        input: I,
-        alerts: E,
-        signals: Signals,
-        disk: D,
-        boot: Option<String>,
-        say: Say<'_>,
-    ) -> Result<Self, Error> {
-        let source = Source::new(input)?;
-        let waiter = Waiter::new(&source, &signals)?;
+    pub fn new(script: Script, io: I, disk: D, boot: Option<String>, say: Say<'_>) -> Result<Self, Error> {
         let groups = script.groups();
         let selector = Selector::new(&script.rules, &groups);
         let group = |rules: usize| groups.iter().position(|group| *group == rules).unwrap_or(0);
@@ -122,26 +107,24 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
             .into_iter()
             .map(|(group, config)| Ok((group, Opened::open(disk.clone(), config)?)))
             .collect::<Result<_, Error>>()?;
-        let writer = Writer { boot, input: source.identity() };
+        let writer = Writer { boot, input: io.identity() };
         let outlets = opened
             .into_iter()
             .map(|(group, opened)| {
-                let cyclog = opened.recover(&writer, waiter.bell(), say)?;
+                let cyclog = opened.recover(&writer, io.bell(), say)?;
                 Ok(Outlet { group, cyclog, written: 0, complaint: Complaint::default() })
             })
             .collect::<Result<_, Error>>()?;
         let stamper = script.stamp.map(|kind| Stamper::new(kind, Zone::Local));
         let heads = !alerted.is_empty() || !statuses.is_empty();
-        let alerts = Alerts { terminal: rustix::termios::isatty(&alerts), target: alerts, groups: alerted };
+        let alerts = Alerts { terminal: io.alerts_to_terminal(), groups: alerted };
         Ok(Pump {
-            source,
+            io,
             alerts,
-            signals,
             disk,
             framer: Framer::new(stamper, selector, heads, smallest),
             statuses,
             outlets,
-            waiter,
             batch: vec![0; BATCH_BYTES],
             scratch: Vec::new(),
             stopping: None,
@@ -162,7 +145,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
         if !self.outlets.iter().any(|outlet| outlet.cyclog.torn()) {
             return;
         }
-        let len = self.source.look(&mut self.batch).map_or(0, |look| look.len);
+        let len = self.io.look(&mut self.batch).map_or(0, |look| look.len);
         let batch = &self.batch[..len];
         let now = self.disk.now();
         for outlet in self.outlets.iter_mut().filter(|outlet| outlet.cyclog.torn()) {
@@ -191,9 +174,9 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
             }
             self.rotate_if_told();
             let due = self.tick(say);
-            let again = waiting.as_ref().filter(|_| self.source.peeks()).and_then(|waiting| waiting.patience);
+            let again = waiting.as_ref().filter(|_| self.io.peeks()).and_then(|waiting| waiting.patience);
             let timeout = due.into_iter().chain(again).min();
-            let woken = match self.waiter.wait(&self.source, timeout, again.is_some()) {
+            let woken = match self.io.wait(timeout, again.is_some()) {
                 Ok(woken) => woken,
                 Err(error) => {
                     say(error.to_string());
@@ -234,7 +217,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
         hung_up: bool,
         say: Say<'_>,
     ) -> Result<bool, Broken> {
-        let Look { len, ended } = match self.source.look(batch) {
+        let Look { len, ended } = match self.io.look(batch) {
             Ok(look) => look,
             Err(Errno::AGAIN) => return Ok(false),
             Err(errno) => return Err(Broken::Input(errno)),
@@ -248,8 +231,8 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
             let clogged = waiting.as_ref().is_some_and(|waiting| waiting.clogged);
             let partial = if len == batch.len() || self.framer.is_inside() || clogged {
                 Partial::Stream
-            } else if self.source.hides_more(len) {
-                self.source.hold(lines).map_err(Broken::Input)?;
+            } else if self.io.hides_more(len) {
+                self.io.hold(lines).map_err(Broken::Input)?;
                 Partial::Wait
             } else if over {
                 Partial::End
@@ -286,9 +269,9 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
                 let patience = same.pause.lengthen();
                 same.patience = Some(patience);
                 // The writer may be unable to write the rest.
-                if patience >= Waiting::CLOGGED && self.source.is_clogged(left, patience) {
+                if patience >= Waiting::CLOGGED && self.io.is_clogged(left, patience) {
                     if left < HEAD_BYTES {
-                        self.source.hold(batch)?;
+                        self.io.hold(batch)?;
                     } else {
                         same.clogged = true;
                     }
@@ -326,17 +309,17 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
             match delivered {
                 Ok(()) => (done, untaken) = (done + framed, untaken + framed),
                 Err(settled) => {
-                    self.source.take(untaken + settled).map_err(Broken::Input)?;
+                    self.io.take(untaken + settled).map_err(Broken::Input)?;
                     return Err(Broken::Stopped);
                 }
             }
             // A file that has ended may have cost a sync and a processor: what is in it is not to be written again.
             if files != self.files() {
-                self.source.take(untaken).map_err(Broken::Input)?;
+                self.io.take(untaken).map_err(Broken::Input)?;
                 (untaken, files) = (0, self.files());
             }
         }
-        self.source.take(untaken).map_err(Broken::Input)?;
+        self.io.take(untaken).map_err(Broken::Input)?;
         Ok(done)
     }
 
@@ -413,7 +396,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
     fn pause(&mut self, timeout: Option<Duration>, say: Say<'_>) {
         let due = self.tick(say);
         let timeout = due.into_iter().chain(timeout).min();
-        self.waiter.pause(&self.signals, timeout);
+        self.io.pause(timeout);
         self.hear_signals();
         for outlet in &mut self.outlets {
             outlet.cyclog.listen(say);
@@ -426,17 +409,14 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
         for (line, head) in alerted.into_iter().flatten() {
             for _ in self.alerts.groups.iter().filter(|group| self.framer.wants(line, **group)) {
                 let alert = alert(head, self.alerts.terminal);
-                // A pipe that is full is waited for here, where a signal ends the wait.
-                while !takes_a_write(&self.alerts.target, &self.signals) {
-                    let (stop, rotate) = requests(&mut self.signals);
+                while !self.io.alert(&alert) {
+                    let (stop, rotate) = requests(&mut self.io);
                     self.rotate |= rotate;
                     if stop {
                         self.stopping = Some(self.disk.uptime());
                         return Err(Stopped);
                     }
                 }
-                // Nobody is left to be told when it fails.
-                let _ = rustix::io::write(&self.alerts.target, &alert);
             }
         }
         // Only the last line stays, so only that is shown; the later of two lines last, should two actions name one file.
@@ -483,7 +463,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
 
     /// What could not be left in the input is logged before we stop, its last line ended.
     fn log_held(&mut self, say: Say<'_>) -> End {
-        let held = self.source.held().to_vec();
+        let held = self.io.held().to_vec();
         if held.is_empty() {
             return End::Clean;
         }
@@ -494,7 +474,7 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
     }
 
     fn hear_signals(&mut self) {
-        let (stop, rotate) = requests(&mut self.signals);
+        let (stop, rotate) = requests(&mut self.io);
         self.rotate |= rotate;
         if stop && self.stopping.is_none() {
             self.stopping = Some(self.disk.uptime());
@@ -551,9 +531,9 @@ impl<I: AsFd, E: AsFd, D: Disk> Pump<I, E, D> {
 }
 
 /// Whether signals ask for the end, and for new files.
-fn requests(signals: &mut Signals) -> (bool, bool) {
+fn requests(io: &mut impl Io) -> (bool, bool) {
     let (mut stop, mut rotate) = (false, false);
-    while let Some(request) = signals.request() {
+    while let Some(request) = io.request() {
         match request {
             Request::Stop => stop = true,
             Request::Rotate => rotate = true,

@@ -11,12 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What a wait ended with.
-pub(crate) struct Woken {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Woken {
     /// Something is there, or the end.
-    pub(crate) input: bool,
+    pub input: bool,
     /// The last writer is gone.
-    pub(crate) hung_up: bool,
-    pub(crate) signals: bool,
+    pub hung_up: bool,
+    /// A signal has come.
+    pub signals: bool,
 }
 
 const INPUT: u64 = 0;

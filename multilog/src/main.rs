@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 use logcore::disk::RealDisk;
+use logcore::io::RealIo;
 use logcore::pump::{End, Pump};
 use logcore::script::Script;
 use logcore::signals::Signals;
@@ -48,15 +49,8 @@ fn log(arguments: Vec<OsString>) -> Result<End, Error> {
         warn(warning.clone());
     }
     let signals = Signals::block()?;
-    let pump = Pump::new(
-        script,
-        rustix::stdio::stdin(),
-        rustix::stdio::stderr(),
-        signals,
-        RealDisk,
-        boot_id(),
-        &mut warn,
-    )?;
+    let io = RealIo::new(rustix::stdio::stdin(), rustix::stdio::stderr(), signals)?;
+    let pump = Pump::new(script, io, RealDisk, boot_id(), &mut warn)?;
     Ok(pump.run(&mut warn))
 }
 

@@ -47,6 +47,20 @@ pub fn month_days(year: i64, month: i64) -> i64 {
     }
 }
 
+/// The day of a date, counted from 1970-01-01; `None` where the calendar has no such date.
+///
+/// ```
+/// use tai64n_tools::calendar::{Date, day_of};
+/// assert_eq!(day_of(Date { year: 1970, month: 3, day: 1 }), Some(59));
+/// assert_eq!(day_of(Date { year: 1970, month: 2, day: 29 }), None);
+/// ```
+pub fn day_of(date: Date) -> Option<i64> {
+    let Date { year, month, day } = date;
+    let is_date = (1..=12).contains(&month) && (1..=month_days(year, month)).contains(&day);
+    let before: i64 = (1..month).map(|month| month_days(year, month)).sum();
+    is_date.then(|| days_before(year) + before + day - 1)
+}
+
 /// The date of a day counted from 1970-01-01. Does not overflow for days of any `i64` count of seconds.
 ///
 /// Years are counted from March here, so that the day that comes and goes is the last of its year; in such a year the month is
@@ -77,6 +91,7 @@ mod tests {
         let mut next = Date { year: 1899, month: 1, day: 1 };
         for days in days_before(1899)..days_before(2302) {
             assert_eq!(date(days), next, "day {days}");
+            assert_eq!(day_of(next), Some(days), "{next:?}");
             next.day += 1;
             if next.day > month_days(next.year, next.month) {
                 next = Date { month: next.month + 1, day: 1, ..next };

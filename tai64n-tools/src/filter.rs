@@ -33,7 +33,7 @@ pub enum Begin {
     Wait,
     /// What was written stands for some of the line's first bytes.
     Change {
-        /// Bytes of the line, 0 to [`HELD_BYTES`].
+        /// Bytes of the line, 0 to [`HELD_BYTES`]; more where whole lines are given at once.
         taken: usize,
         /// Bytes written, 0 to [`TEXT_BYTES`]; what was written beyond them does not count.
         written: usize,

@@ -26,10 +26,12 @@ pub mod filter;
 
 pub mod calendar;
 pub mod local;
+pub mod moment;
 pub mod stamping;
 pub mod zone;
 
 pub mod descriptor;
 pub mod files;
 pub mod logdir;
+pub mod mlog;
 pub mod unpack;

@@ -47,6 +47,15 @@ impl LocalTime {
         LocalTime { zone, form, span, digits: [0; SECOND_DIGITS], text, len: 0, fraction: 0 }
     }
 
+    /// Writes a moment; how many bytes, or `None` when it is not within the years 1 to 9999.
+    pub fn write(&mut self, moment: Label, place: &mut Place) -> Option<usize> {
+        let label = moment.format();
+        match label[1..].first_chunk().map(|digits| self.show(digits, place)) {
+            Some(Begin::Change { taken: LABEL_BYTES, written }) => Some(written),
+            _ => None,
+        }
+    }
+
     /// Writes the time of the label with these digits, if it is one.
     #[inline]
     fn show(&mut self, digits: &[u8; LABEL_BYTES - 1], place: &mut Place) -> Begin {

@@ -11,7 +11,7 @@
 
 use logcore::cyclog::name;
 use logcore::disk::{Disk, How, Kind, RealDisk, Stat};
-use logcore::label::LABEL_BYTES;
+use logcore::label::{LABEL_BYTES, Label};
 use logcore::strerr::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -26,19 +26,40 @@ const HALF_MADE: &[u8] = b".t";
 pub struct LogFile {
     /// Its name when it was looked for.
     pub name: OsString,
+    /// The moment in the name of an old log: when it was finished.
+    pub label: Option<Label>,
+    /// What it was then; `None` when it was gone again, or could not be asked.
+    pub stat: Option<Stat>,
     /// `current` and `previous` are open: their names are about to change.
     pub open: Option<Result<File, Errno>>,
 }
 
+impl LogFile {
+    /// Whether it is the file that a logger writes to.
+    pub fn is_current(&self) -> bool {
+        self.name == CURRENT
+    }
+}
+
+/// The file that is being written.
+pub const CURRENT: &str = "current";
+/// The file that is being finished.
+pub const PREVIOUS: &str = "previous";
+
+/// Whether a directory with these names in it is a log directory.
+pub fn is_log<'a>(mut names: impl Iterator<Item = &'a OsStr>) -> bool {
+    names.any(|name| name == CURRENT || name == PREVIOUS || is_old_log(name))
+}
+
 /// The files of a log directory, oldest first; none when it is no log directory.
 ///
-/// Cost: all names, and the inode of each old log while there is a `current` or `previous`.
+/// Cost: all names, and a stat of each file.
 ///
 /// # Errors
 /// The directory cannot be listed. A file that cannot be opened is no error here.
 pub fn list(dir: &OwnedFd) -> Result<Vec<LogFile>, Errno> {
     let disk = RealDisk;
-    let inode = || disk.stat(dir, OsStr::new("current")).ok().map(|stat| stat.inode);
+    let inode = || disk.stat(dir, OsStr::new(CURRENT)).ok().map(|stat| stat.inode);
     let mut before = inode();
     // A rotation meanwhile can hide a file, or show two in the wrong order: look again. A log that always rotates is read as it
     // was seen last.
@@ -58,21 +79,30 @@ const LOOKS: usize = 100;
 
 fn look(disk: &RealDisk, dir: &OwnedFd) -> Result<Vec<LogFile>, Errno> {
     let open = |name: &str| Held::open(disk, dir, name);
-    let current = open("current");
-    let mut previous = open("previous");
+    let current = open(CURRENT);
+    let mut previous = open(PREVIOUS);
     let mut old = old_logs(disk, dir)?;
     if previous.as_ref().is_some_and(|previous| previous.stat(disk).is_some_and(|stat| stat.links == 0)) {
         // A processor has made an old log of it meanwhile, perhaps after the names were read.
         previous = None;
         old = old_logs(disk, dir)?;
     }
-    let mut held: Vec<Held> = [previous, current].into_iter().flatten().collect();
-    if !held.is_empty() {
-        let inodes: Vec<u64> = old.iter().filter_map(|name| Some(disk.stat(dir, name).ok()?.inode)).collect();
-        held.retain(|held| held.stat(disk).is_none_or(|stat| !inodes.contains(&stat.inode)));
+    let mut files: Vec<LogFile> = old
+        .into_iter()
+        .map(|name| {
+            let (label, stat) = (name::parse(name.as_bytes()), disk.stat(dir, &name).ok());
+            LogFile { name, label, stat, open: None }
+        })
+        .collect();
+    for held in [previous, current].into_iter().flatten() {
+        let stat = held.stat(disk);
+        let is_same =
+            |file: &LogFile| file.stat.is_some_and(|old| stat.is_some_and(|s| s.inode == old.inode));
+        if !files.iter().any(is_same) {
+            files.push(LogFile { name: held.name, label: None, stat, open: Some(held.file) });
+        }
     }
-    let old = old.into_iter().map(|name| LogFile { name, open: None });
-    Ok(old.chain(held.into_iter().map(|held| LogFile { name: held.name, open: Some(held.file) })).collect())
+    Ok(files)
 }
 
 /// `current` or `previous`.
@@ -107,10 +137,14 @@ fn old_logs(disk: &RealDisk, dir: &OwnedFd) -> Result<Vec<OsString>, Errno> {
     Ok(in_order(names))
 }
 
+fn is_old_log(name: &OsStr) -> bool {
+    name::parse(name.as_bytes()).is_some() && !name.as_bytes().ends_with(HALF_MADE)
+}
+
 /// The old logs among `names`, oldest first. While a file is being compressed by hand its label is there twice: the plain one
 /// is whole.
 fn in_order(mut names: Vec<OsString>) -> Vec<OsString> {
-    names.retain(|name| name::parse(name.as_bytes()).is_some() && !name.as_bytes().ends_with(HALF_MADE));
+    names.retain(|name| is_old_log(name));
     let label = |name: &OsStr| name.as_bytes()[..LABEL_BYTES].to_vec();
     // `.s`, `.u`, then any other: false sorts before true.
     let rank = |name: &OsStr| match &name.as_bytes()[LABEL_BYTES..] {

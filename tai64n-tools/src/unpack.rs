@@ -4,6 +4,7 @@
 //! is read as far as it goes: a file that was cut short gives its whole part, then an error.
 
 use flate2::bufread::MultiGzDecoder;
+use lzma_rust2::XzReader;
 use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 
 /// Bytes of compressed data read at once.
@@ -16,9 +17,15 @@ pub enum Packing {
     Gzip,
     /// Any number of Zstandard frames.
     Zstd,
+    /// Any number of xz streams. One that was cut short gives whole chunks, of 64 KiB packed.
+    Xz,
 }
 
-const MARKS: [(&[u8], Packing); 2] = [(b"\x1f\x8b\x08", Packing::Gzip), (b"\x28\xb5\x2f\xfd", Packing::Zstd)];
+const MARKS: [(&[u8], Packing); 3] =
+    [(b"\x1f\x8b\x08", Packing::Gzip), (b"\x28\xb5\x2f\xfd", Packing::Zstd), (b"\xfd7zXZ\0", Packing::Xz)];
+
+/// Most memory an xz file may ask for, KiB: more than `xz -9` needs, and less than a damaged header can say.
+const XZ_MEMORY_KIB: u32 = 128 * 1024;
 
 /// Reads the first bytes of `input`: as many as tell whether it is compressed, or somewhat more.
 ///
@@ -58,6 +65,7 @@ pub fn unpack<R: Read + Send + 'static>(
     Ok(match packing {
         Packing::Gzip => Box::new(MultiGzDecoder::new(packed)),
         Packing::Zstd => Box::new(zstd::Decoder::with_buffer(packed)?),
+        Packing::Xz => Box::new(XzReader::new_mem_limit(packed, true, XZ_MEMORY_KIB)),
     })
 }
 
@@ -76,6 +84,13 @@ mod tests {
         zstd::encode_all(bytes, 1).expect("memory")
     }
 
+    fn xz(bytes: &[u8]) -> Vec<u8> {
+        let options = lzma_rust2::XzOptions::with_preset(1);
+        let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options).expect("memory");
+        encoder.write_all(bytes).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
     fn read(packed: Vec<u8>) -> (Vec<u8>, Option<ErrorKind>) {
         let mut input = Cursor::new(packed);
         let (first, packing) = sniff(&mut input).expect("memory does not fail");
@@ -87,7 +102,7 @@ mod tests {
 
     #[test]
     fn whole_files_of_one_part_and_of_two() {
-        for pack in [gzip, zstd] {
+        for pack in [gzip, zstd, xz] {
             for text in [&b""[..], b"x", &[b'x'; 200_000]] {
                 assert_eq!(read(pack(text)), (text.to_vec(), None));
                 let twice = [pack(text), pack(text)].concat();
@@ -99,20 +114,27 @@ mod tests {
     #[test]
     fn what_is_cut_short_is_read_as_far_as_it_goes() {
         let text: Vec<u8> = (0..300_000u32).flat_map(|number| number.to_string().into_bytes()).collect();
-        for pack in [gzip, zstd] {
+        for pack in [gzip, zstd, xz] {
             let mut packed = pack(&text);
             packed.truncate(packed.len() / 2);
             let (found, error) = read(packed);
-            assert!(found.len() > text.len() / 4 && text.starts_with(&found), "{} bytes", found.len());
+            assert!(found.len() > text.len() / 8 && text.starts_with(&found), "{} bytes", found.len());
             assert_eq!(error, Some(ErrorKind::UnexpectedEof));
         }
     }
 
     #[test]
     fn other_files_are_not_packed() {
-        for bytes in
-            [&b""[..], b"\x1f", b"\x1f\x8b", b"\x1f\x8b\x00x", b"\x28\xb5\x2f", b"@4000 x\n", b"\xfd"]
-        {
+        for bytes in [
+            &b""[..],
+            b"\x1f",
+            b"\x1f\x8b",
+            b"\x1f\x8b\x00x",
+            b"\x28\xb5\x2f",
+            b"@4000 x\n",
+            b"\xfd",
+            b"\xfd7zXZ",
+        ] {
             let mut input = Cursor::new(bytes);
             let (first, packing) = sniff(&mut input).expect("memory does not fail");
             assert_eq!(packing, None);

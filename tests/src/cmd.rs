@@ -232,6 +232,12 @@ impl Running {
         });
     }
 
+    /// What it has written to stdout so far.
+    #[must_use]
+    pub fn stdout(&self) -> Vec<u8> {
+        content(&self.stdout)
+    }
+
     /// What it has written to stderr so far.
     #[must_use]
     pub fn stderr(&self) -> Vec<u8> {

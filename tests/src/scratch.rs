@@ -58,7 +58,9 @@ impl Scratch {
     #[must_use]
     pub fn install(&self, program: &Path) -> PathBuf {
         let copy = self.join(program.file_name().expect("a program has a name"));
-        std::fs::copy(program, &copy).expect("the program can be copied");
+        // By another process: a child that is forked elsewhere meanwhile would hold our open copy, and "text busy" it would be.
+        let copied = std::process::Command::new("cp").arg(program).arg(&copy).status();
+        assert!(copied.is_ok_and(|status| status.success()), "the program can be copied");
         std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).expect("own file");
         copy
     }

@@ -594,6 +594,9 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     out.stdout
 }
 
+/// An xz stream of the text `x`, with a newline, behind a label: made by `xz -9`, which need not be installed.
+const XZ: &[u8] = include_bytes!("data/line.xz");
+
 /// A Zstandard frame with one raw block: RFC 8878, 3.1.1.
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     let len = u8::try_from(bytes.len()).expect("a short text");
@@ -609,11 +612,12 @@ fn files_are_written_in_the_order_of_the_arguments() {
     fs::write(scratch.join("zipped"), gzip(lines(10).as_bytes())).expect("own directory");
     fs::write(scratch.join("zst"), zstd(lines(20).as_bytes())).expect("own directory");
     fs::write(scratch.join("empty"), "").expect("own directory");
+    fs::write(scratch.join("notes.txt"), XZ).expect("own directory");
     let out = local()
         .cwd(scratch.path())
-        .args(["zst", "plain", "empty", "-", "zipped", "plain"])
+        .args(["zst", "plain", "empty", "-", "zipped", "notes.txt", "plain"])
         .run(lines(30).as_bytes());
-    let all: String = [20, 0, 30, 10, 0].map(lines).concat();
+    let all: String = [lines(20), lines(0), lines(30), lines(10), format!("{LABEL} x\n"), lines(0)].concat();
     check(&out, "exit 0", &local().run(all.as_bytes()).stdout, "");
 }
 

@@ -22,8 +22,6 @@ use std::time::Duration;
 /// Called after each event, from any thread, so that the road looks for it.
 pub type Bell = Arc<dyn Fn() + Send + Sync>;
 
-/// The finisher's thread needs little: it calls the system and copies through a small buffer.
-const STACK_BYTES: usize = 128 * 1024;
 /// A processor that is told to end gets this long before it is forced to.
 const GRACE: Duration = Duration::from_millis(300);
 
@@ -279,7 +277,7 @@ impl<D: Disk> Worker<D> {
                 if disk.uptime() - start > GRACE {
                     disk.kill(&mut child, true);
                 }
-                std::thread::sleep(look.lengthen());
+                disk.sleep(look.lengthen());
             }
         }
         self.voice.tell(Event::Stopped);
@@ -391,6 +389,8 @@ impl<D: Disk> Work<D> {
             Stage::Replace => {
                 home.unlink(Name::Previous)?;
                 home.newstate_to_state()?;
+                // Gone on disk before its lines have another name there: they would be there twice.
+                home.sync_dir()?;
                 Ok(Next::To(Stage::Name(Name::Processed)))
             }
             Stage::Name(file) => {
@@ -565,14 +565,13 @@ impl<D: Disk> Finisher<D> {
         let (hand_over, taken) = bounded::<Box<Worker<D>>>(1);
         let (orders, receive) = bounded(1);
         let (stop, stopped) = bounded(1);
-        let thread = std::thread::Builder::new().name("finisher".to_owned()).stack_size(STACK_BYTES);
-        let started = thread.spawn(move || {
+        let started = worker.home.disk.start_thread(Box::new(move || {
             if let Ok(worker) = taken.recv() {
                 worker.run(&receive, &stopped);
             }
-        });
+        }));
         self.place = match started {
-            Ok(_) => match hand_over.send(worker) {
+            Ok(()) => match hand_over.send(worker) {
                 Ok(()) => Place::There { orders, stop },
                 Err(back) => Place::Here(back.into_inner()),
             },

@@ -7,7 +7,7 @@
 //!
 //! Source: `struct cyclog` and `c_write` in multilog.c, daemontools 0.76.
 
-use crate::disk::{Disk, How, MODE_OPEN, MODE_SAFE};
+use crate::disk::{Disk, How, Kind, MODE_OPEN, MODE_SAFE};
 use crate::split;
 use crate::stamp::StampKind;
 use crate::strerr::{Errno, Error};
@@ -141,6 +141,8 @@ impl<D: Disk> Opened<D> {
         let process = process.then(|| First::Process(self.logs.namer.next(moment)));
         for step in steps {
             recover::carry_out(step, &home, &mut self.logs, moment, this_boot)?;
+            // Each on disk before the next, or an outage could leave a state that is not in the table.
+            home.sync_dir()?;
         }
         home.ensure_state()?;
         let (file, bytes, tail) = match current {
@@ -191,21 +193,26 @@ impl<D: Disk> Opened<D> {
 fn take_lock<D: Disk>(disk: &D, lock: &D::File) -> Result<(), Errno> {
     for _ in 0..10 {
         match disk.lock(lock) {
-            Err(Errno::AGAIN) => std::thread::sleep(Duration::from_millis(20)),
+            Err(Errno::AGAIN) => disk.sleep(Duration::from_millis(20)),
             other => return other,
         }
     }
     disk.lock(lock)
 }
 
-/// A new `current`, mode 0644.
+/// A new `current`, mode 0644. An empty one that an earlier try has left will do.
 fn make_current<D: Disk>(home: &Home<D>) -> Result<D::File, Error> {
-    let file = home.open(Name::Current, How::New)?;
-    if let Err(error) = home.set_mode(&file, Name::Current, MODE_OPEN) {
-        // The next try makes it anew.
-        home.unlink(Name::Current)?;
-        return Err(error);
-    }
+    let new = home.open(Name::Current, How::New);
+    let file = match new {
+        Err(error) if error.errno() == Some(Errno::EXIST) => {
+            let file = home.open(Name::Current, How::Append)?;
+            let stat =
+                home.disk.stat_file(&file).map_err(|errno| home.error("stat", Name::Current, errno))?;
+            if (stat.kind, stat.size) == (Kind::Regular, 0) { file } else { return Err(error) }
+        }
+        other => other?,
+    };
+    home.set_mode(&file, Name::Current, MODE_OPEN)?;
     Ok(file)
 }
 

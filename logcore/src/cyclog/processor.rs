@@ -13,6 +13,8 @@ pub(super) fn start<D: Disk>(home: &Home<D>, command: &OsStr) -> Result<D::Child
     home.unlink(Name::Processed)?;
     home.unlink(Name::Newstate)?;
     home.ensure_state()?;
+    // The name `previous` is on disk before there is a `processed` beside it: alone that would count as the only copy.
+    home.sync_dir()?;
     let files = ProcessorFiles {
         previous: home.open(Name::Previous, How::Read)?,
         processed: home.open(Name::Processed, How::New)?,

@@ -169,7 +169,9 @@ pub(super) fn carry_out<D: Disk>(
         Step::NewstateToState => home.newstate_to_state(),
         Step::Finish(name) => logs.name(home, name, &home.config.code, moment).map(drop),
         Step::Abandon(name) => {
-            end_torn_line(home, name, this_boot);
+            if end_torn_line(home, name, this_boot) == Some(0) {
+                return home.unlink(name);
+            }
             logs.name(home, name, b"u", moment).map(drop)
         }
     }
@@ -178,28 +180,31 @@ pub(super) fn carry_out<D: Disk>(
 /// Ends the last line of a file that an outage may have torn. A file that is full keeps its end: there the line goes on in the
 /// next file. After an outage of the machine NULs at the end of a torn line stand for data that was never written: they go.
 ///
-/// What cannot be read or mended stays as it is: readers expect such ends in a `.u` file.
-fn end_torn_line<D: Disk>(home: &Home<D>, name: Name, this_boot: bool) {
-    let Ok(file) = home.open(name, How::Append) else { return };
-    let Ok(stat) = home.disk.stat_file(&file) else { return };
-    let Some(end) = last_byte_but_nul(&home.disk, &file, stat.size) else { return };
-    let (size, last) = if this_boot { (stat.size, None) } else { end };
-    if size < stat.size && home.disk.truncate(&file, size).is_err() {
-        return;
+/// Returns what size is left. `None`: it cannot be read or mended, and stays as it is: readers expect such ends in a `.u` file.
+fn end_torn_line<D: Disk>(home: &Home<D>, name: Name, this_boot: bool) -> Option<u64> {
+    let file = home.open(name, How::Append).ok()?;
+    let found = home.disk.stat_file(&file).ok()?.size;
+    let size = if this_boot { found } else { size_without_nuls(&home.disk, &file, found)? };
+    if size < found {
+        home.disk.truncate(&file, size).ok()?;
     }
-    let last = last.or_else(|| {
-        let mut byte = [0];
-        let read = home.disk.read_at(&file, stat.size.saturating_sub(1), &mut byte).ok()?;
-        (read == 1).then_some(byte[0])
-    });
-    if last.is_some_and(|last| last != b'\n') && size < home.config.size {
-        let _ = home.disk.append(&file, b"\n");
+    let mut last = [b'\n'];
+    if size > 0 && home.disk.read_at(&file, size - 1, &mut last).ok()? < last.len() {
+        return None;
     }
+    let unended = last != [b'\n'] && size < home.config.size;
+    if unended {
+        home.disk.append(&file, b"\n").ok()?;
+    }
+    if unended || size < found {
+        // Before it has its name: nobody looks at it again then.
+        home.disk.sync(&file).ok()?;
+    }
+    Some(size)
 }
 
-/// Size without the NULs at the end, and the last byte before them. A file of nothing but NULs keeps its size: what it was
-/// cannot be told. `None`: it cannot be read.
-fn last_byte_but_nul<D: Disk>(disk: &D, file: &D::File, size: u64) -> Option<(u64, Option<u8>)> {
+/// Size without the NULs at the end. `None`: it cannot be read.
+fn size_without_nuls<D: Disk>(disk: &D, file: &D::File, size: u64) -> Option<u64> {
     let mut buffer = [0; 4096];
     let mut end = size;
     while end > 0 {
@@ -210,11 +215,11 @@ fn last_byte_but_nul<D: Disk>(disk: &D, file: &D::File, size: u64) -> Option<(u6
             return None;
         }
         if let Some(at) = buffer[..len].iter().rposition(|byte| *byte != 0) {
-            return Some((start + at as u64 + 1, Some(buffer[at])));
+            return Some(start + at as u64 + 1);
         }
         end = start;
     }
-    Some((size, None))
+    Some(0)
 }
 
 #[cfg(test)]

@@ -155,7 +155,7 @@ fn work<S: Sink>(
 }
 
 /// The suite's words for why a file could not be read.
-fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     match (Errno::from_io_error(error), error.kind()) {
         (Some(errno), _) => words(errno).into(),
         (None, ErrorKind::UnexpectedEof) => "compressed data ends too early".into(),

@@ -7,6 +7,7 @@
 mod rule;
 mod tzif;
 
+use crate::calendar::DAY;
 use rule::Rule;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -92,6 +93,36 @@ impl Zone {
             Kind::Rule(rule) => rule.span(second),
         }
     }
+
+    /// The Unix time that a clock on the wall shows as `local`: seconds since 1970 by that clock, within some thousand years.
+    ///
+    /// An hour that comes twice is the first of the two, unless that one is before `not_before`. An hour that does not come is
+    /// taken by the offset before it. Reads nothing.
+    ///
+    /// ```
+    /// use tai64n_tools::zone::Zone;
+    /// let zone = Zone::named(Some("CET-1CEST,M3.5.0,M10.5.0/3".as_ref()), None);
+    /// // 2026-10-25 02:30 comes twice.
+    /// assert_eq!(zone.unix(1_792_895_400, 0), 1_792_888_200);
+    /// assert_eq!(zone.unix(1_792_895_400, 1_792_888_201), 1_792_891_800);
+    /// ```
+    pub fn unix(&self, local: i64, not_before: i64) -> i64 {
+        let by = |near: i64| {
+            let span = self.span(near);
+            local - span.east + span.counted
+        };
+        let is_shown = |second: i64| {
+            let span = self.span(second);
+            second - span.counted + span.east == local
+        };
+        // No offset is a day, and none changes twice in two days.
+        let (first, second) = (by(local - DAY), by(local + DAY));
+        match (is_shown(first), is_shown(second)) {
+            (true, true) if first < not_before => second,
+            (false, true) => second,
+            _ => first,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -111,6 +142,26 @@ mod tests {
         check("/", 0);
         check("CET-1", 3600);
         check(":CET-1", 3600);
+    }
+
+    #[test]
+    fn local_time_back_to_unix_time() {
+        let check = |tz: &str, local: i64, not_before: i64, wanted: i64| {
+            let zone = Zone::named(Some(OsStr::new(tz)), None);
+            assert_eq!(zone.unix(local, not_before), wanted, "TZ={tz} {local}");
+        };
+        let berlin = "CET-1CEST,M3.5.0,M10.5.0/3";
+        check("UTC0", 5, 100, 5);
+        check(berlin, 1_795_331_480, 0, 1_795_327_880);
+        // 2026-03-29, from two to three: does not come.
+        check(berlin, 1_774_749_599, 0, 1_774_745_999);
+        check(berlin, 1_774_751_400, 0, 1_774_747_800);
+        check(berlin, 1_774_753_200, 0, 1_774_746_000);
+        // 2026-10-25, from two to three: comes twice.
+        check(berlin, 1_792_893_599, i64::MAX, 1_792_886_399);
+        check(berlin, 1_792_893_600, 0, 1_792_886_400);
+        check(berlin, 1_792_893_600, 1_792_886_401, 1_792_890_000);
+        check(berlin, 1_792_897_200, 0, 1_792_893_600);
     }
 
     #[test]

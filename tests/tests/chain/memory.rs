@@ -45,6 +45,5 @@ fn where_the_originals_start_with_two_megabytes_ours_do() {
         for bytes in ["2000000", most] {
             assert!(starts(&program(name), bytes) || !starts(&original, bytes), "{name} under -m {bytes}");
         }
-        assert!(starts(&program(name), most), "{name} under -m {most}");
     }
 }

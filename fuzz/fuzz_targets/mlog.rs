@@ -1,0 +1,75 @@
+//! What mlog finds by names and bisection, and from the end, is what reading every line finds: over random log directories.
+#![no_main]
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use logcore::label::Label;
+use std::fs;
+use std::io::{Read, Seek};
+use tai64n_tools::mlog::{Format, Options, Surroundings, read};
+use tai64n_tools::zone::Zone;
+
+#[derive(Arbitrary, Debug)]
+struct Input {
+    /// Of each line: seconds since the line before, or no stamp; how long its text is; whether a file ends behind it.
+    lines: Vec<(Option<u8>, u16, bool)>,
+    since: u16,
+    until: u16,
+    last: Option<u8>,
+}
+
+const START: i64 = 1_700_000_000;
+
+fuzz_target!(|input: Input| {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut file, mut moment) = (String::new(), START);
+    let mut lines = Vec::new();
+    for (number, (step, len, ends)) in input.lines.iter().enumerate() {
+        moment += i64::from(step.unwrap_or(0) % 16);
+        let text = format!("{number} {}\n", "x".repeat(usize::from(len % 3000)));
+        // The first line has a stamp: otherwise nobody knows when it was.
+        let line = match step {
+            None if number > 0 => text,
+            _ => format!("{} {text}", Label::from_unix(moment, 0).format().escape_ascii()),
+        };
+        file += &line;
+        lines.push((moment, line));
+        if *ends {
+            let name = Label::from_unix(moment, number as u32 + 1).format();
+            fs::write(dir.path().join(format!("{}.s", name.escape_ascii())), &file).expect("own directory");
+            file.clear();
+        }
+    }
+    fs::write(dir.path().join("current"), &file).expect("own directory");
+
+    let (since, until) = (START + i64::from(input.since) % 600, START + i64::from(input.until) % 600);
+    let mut wanted: Vec<&str> = lines
+        .iter()
+        .filter(|(moment, _)| (since..=until).contains(moment))
+        .map(|(_, line)| line.as_str())
+        .collect();
+    if let Some(last) = input.last {
+        wanted.drain(..wanted.len().saturating_sub(last.into()));
+    }
+    let options = Options {
+        paths: vec![dir.path().to_owned()],
+        since: Some(Label::from_unix(since, 0)),
+        until: Some(Label::from_unix(until, 0)),
+        last: input.last.map(u64::from),
+        format: Format::Raw,
+        ..Options::default()
+    };
+    let around = Surroundings {
+        zone: Zone::UTC,
+        host: Vec::new(),
+        terminal: None,
+        no_color: None,
+        shows_progress: false,
+    };
+    let mut output = tempfile::tempfile().expect("a file");
+    let done = read(&options, &around, &output, &mut |message| panic!("{message}"));
+    assert!(matches!(done, Ok(true)));
+    let mut found = String::new();
+    output.rewind().and_then(|()| output.read_to_string(&mut found)).expect("own file");
+    assert_eq!(found, wanted.concat());
+});

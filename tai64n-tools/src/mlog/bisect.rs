@@ -1,0 +1,117 @@
+//! Where in a plain file a moment begins, without reading what lies before.
+
+use super::buffer::Lines;
+use super::file::Opened;
+use super::select::lines;
+use crate::moment::Stamps;
+use logcore::label::Label;
+use memchr::memrchr;
+use std::io::{self, Read};
+
+/// A file in whose first bytes no line has a stamp has none.
+const SAMPLE_BYTES: usize = 64 * 1024;
+
+/// Bytes read at a time while looking for a line with a stamp.
+const PROBE_BYTES: usize = 4096;
+
+/// What is left is read from one end to the other.
+const REST_BYTES: u64 = 8192;
+
+/// Where a file begins to be of interest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begins {
+    /// At this offset: the first line of the moment or later, or the end of the file.
+    At(u64),
+    /// Nobody can tell: no line has a stamp.
+    Unstamped,
+}
+
+/// The first line of `file` with a stamp of `since` or later.
+///
+/// The file's stamps do not decrease; otherwise the answer is some line in it. A compressed file is always of interest from its
+/// beginning. Cost: some twenty reads of 4 KiB, whatever the size.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn first(file: &Opened, since: Label, stamps: &mut Stamps) -> io::Result<Begins> {
+    if !is_stamped(file, stamps) {
+        return Ok(Begins::Unstamped);
+    }
+    if !file.is_plain() {
+        return Ok(Begins::At(0));
+    }
+    // What is before `low` is too early; what is at `high` is not, or it is the end.
+    let (mut low, mut high) = (0, file.size_now()?);
+    while high - low > REST_BYTES {
+        let middle = low + (high - low) / 2;
+        match stamped_line(file, middle, high, stamps)? {
+            Some((at, moment)) if moment < since => low = at + 1,
+            _ => high = middle,
+        }
+    }
+    let low = line_start(file, low)?;
+    let mut reader = Lines::new(file.text(low)?, low);
+    while let Some((offset, block)) = reader.next()? {
+        for line in lines(block) {
+            let at = offset + line.start as u64;
+            if stamps.read(&block[line], None).is_some_and(|stamp| stamp.moment >= since) {
+                return Ok(Begins::At(at));
+            }
+        }
+    }
+    Ok(Begins::At(file.size_now()?))
+}
+
+/// Whether lines of `file` have stamps, as far as its first bytes tell.
+pub fn is_stamped(file: &Opened, stamps: &mut Stamps) -> bool {
+    let head = file.head(SAMPLE_BYTES).unwrap_or_default();
+    lines(&head).any(|line| stamps.read(&head[line], None).is_some())
+}
+
+/// The first line with a stamp that begins in `from..until`, or at most as far behind `from` as a search is worth.
+fn stamped_line(
+    file: &Opened,
+    from: u64,
+    until: u64,
+    stamps: &mut Stamps,
+) -> io::Result<Option<(u64, Label)>> {
+    let mut reader = Lines::new(Sips(file.text(from - 1)?), from - 1);
+    // The byte before `from` tells whether a line begins there.
+    let mut is_first = true;
+    while let Some((offset, block)) = reader.next()? {
+        for line in lines(block).skip(usize::from(std::mem::take(&mut is_first))) {
+            let at = offset + line.start as u64;
+            if at >= until {
+                return Ok(None);
+            }
+            if let Some(stamp) = stamps.read(&block[line], None) {
+                return Ok(Some((at, stamp.moment)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Reads little at a time: a stamp is near.
+struct Sips<R>(R);
+
+impl<R: Read> Read for Sips<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(PROBE_BYTES);
+        self.0.read(&mut buffer[..most])
+    }
+}
+
+/// Where the line begins that `at` is in, or `at` itself when a line begins there.
+pub(super) fn line_start(file: &Opened, at: u64) -> io::Result<u64> {
+    let mut end = at;
+    while end > 0 {
+        let from = end.saturating_sub(PROBE_BYTES as u64);
+        let bytes = file.bytes(from, (end - from) as usize)?;
+        if let Some(newline) = memrchr(b'\n', &bytes) {
+            return Ok(from + newline as u64 + 1);
+        }
+        end = from;
+    }
+    Ok(0)
+}

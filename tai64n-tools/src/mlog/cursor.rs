@@ -1,0 +1,249 @@
+//! The cursor file: the place in each log up to which the output took the lines.
+//!
+//! Written to a temporary name beside it, synced, renamed: whoever dies at any moment leaves the old file or the new one. A line a
+//! log, fields parted by blanks, `-` for what there is not:
+//!
+//! ```text
+//! mlog cursor 1
+//! INODE NAME OFFSET PRINT AFTER UNNAMED MOMENT COUNT DIRECTORY
+//! ```
+
+use super::place::Place;
+use logcore::label::Label;
+use logcore::strerr::Errno;
+use rustix::fs::{Mode, OFlags};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// The first line; another number is another format.
+const HEADER: &str = "mlog cursor 1";
+
+/// A cursor file and what is in it.
+#[derive(Debug)]
+pub struct Cursor {
+    path: PathBuf,
+    places: BTreeMap<PathBuf, Place>,
+    /// As it is on disk.
+    written: Vec<u8>,
+}
+
+impl Cursor {
+    /// Reads the file; one that is not there has no places.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no cursor file ([`ErrorKind::InvalidData`]): then nothing is overwritten.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let written = match std::fs::read(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            other => other?,
+        };
+        let places = parse(&written).ok_or(ErrorKind::InvalidData)?;
+        Ok(Cursor { path: path.to_owned(), places, written })
+    }
+
+    /// Whether there is no place in it.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The place in the log of this directory.
+    pub fn place(&self, dir: &Path) -> Option<&Place> {
+        self.places.get(dir)
+    }
+
+    /// Sets the place in the log of this directory; not on disk yet.
+    pub fn set(&mut self, dir: &Path, place: Place) {
+        self.places.insert(dir.to_owned(), place);
+    }
+
+    /// Puts it on disk, if it is not as it is there.
+    ///
+    /// If it fails or we die here, the file is as it was; a temporary file may be left beside it, which the next write replaces.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&mut self) -> io::Result<()> {
+        let text = format(&self.places);
+        if text == self.written {
+            return Ok(());
+        }
+        let mut temporary = self.path.clone().into_os_string();
+        temporary.push(".new");
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = rustix::fs::open(&temporary, flags, Mode::from_raw_mode(0o644))?;
+        let mut file = std::fs::File::from(file);
+        file.write_all(&text)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, &self.path)?;
+        self.written = text;
+        Ok(())
+    }
+
+    /// Makes sure that the name is on disk as well: at the end of a run. Before that a power cut may show an older place.
+    pub fn sync_name(&self) {
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        // What cannot be synced is as safe as it gets.
+        let _ = std::fs::File::open(parent.unwrap_or(Path::new("."))).and_then(|dir| dir.sync_all());
+    }
+}
+
+fn format(places: &BTreeMap<PathBuf, Place>) -> Vec<u8> {
+    let mut text = format!("{HEADER}\n").into_bytes();
+    for (dir, place) in places {
+        text.extend_from_slice(format!("{} ", place.inode).as_bytes());
+        text.extend_from_slice(&escaped(place.name.as_bytes()));
+        text.extend_from_slice(format!(" {} {:016x} ", place.offset, place.print).as_bytes());
+        put_label(place.after, &mut text);
+        text.extend_from_slice(if place.unnamed { b" 1 " } else { b" 0 " });
+        put_label(place.last.map(|(moment, _)| moment), &mut text);
+        text.extend_from_slice(format!(" {} ", place.last.map_or(0, |(_, count)| count)).as_bytes());
+        text.extend_from_slice(&escaped(dir.as_os_str().as_bytes()));
+        text.push(b'\n');
+    }
+    text
+}
+
+fn put_label(label: Option<Label>, text: &mut Vec<u8>) {
+    match label {
+        Some(label) => text.extend_from_slice(&label.format()),
+        None => text.push(b'-'),
+    }
+}
+
+/// Blanks, newlines and backslashes as `\xNN`.
+fn escaped(name: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for byte in name {
+        match byte {
+            b'\\' | b' ' | b'\n' => text.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+            _ => text.push(*byte),
+        }
+    }
+    text
+}
+
+fn unescaped(text: &[u8]) -> Option<OsString> {
+    let mut name = Vec::new();
+    let mut rest = text;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte != b'\\' {
+            name.push(*byte);
+            continue;
+        }
+        let (digits, after) = after.strip_prefix(b"x")?.split_at_checked(2)?;
+        name.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+        rest = after;
+    }
+    Some(OsString::from_vec(name))
+}
+
+/// `None`: not a cursor file. An empty one, as `touch` makes it, has no places.
+fn parse(text: &[u8]) -> Option<BTreeMap<PathBuf, Place>> {
+    if text.is_empty() {
+        return Some(BTreeMap::new());
+    }
+    let lines = text.strip_prefix(HEADER.as_bytes())?.strip_prefix(b"\n")?;
+    lines.split_inclusive(|byte| *byte == b'\n').map(|line| parse_line(line.strip_suffix(b"\n")?)).collect()
+}
+
+fn parse_line(line: &[u8]) -> Option<(PathBuf, Place)> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let mut field = || fields.next();
+    let text = |field: &[u8]| std::str::from_utf8(field).ok().map(str::to_owned);
+    let label = |field: &[u8]| match field {
+        b"-" => Some(None),
+        field => Label::parse(field).map(Some),
+    };
+    let inode = text(field()?)?.parse().ok()?;
+    let name = unescaped(field()?)?;
+    let offset = text(field()?)?.parse().ok()?;
+    let print = u64::from_str_radix(&text(field()?)?, 16).ok()?;
+    let after = label(field()?)?;
+    let unnamed = field()? == b"1";
+    let moment = label(field()?)?;
+    let count = text(field()?)?.parse().ok()?;
+    let dir = unescaped(field()?)?;
+    let place = Place {
+        inode,
+        label: logcore::cyclog::name::parse(name.as_bytes()),
+        name,
+        offset,
+        print,
+        after,
+        unnamed,
+        last: moment.map(|moment| (moment, count)),
+    };
+    fields.next().is_none().then_some((dir.into(), place))
+}
+
+/// Why a cursor file cannot be used.
+pub fn reason(error: &io::Error) -> String {
+    match (Errno::from_io_error(error), error.kind()) {
+        (Some(errno), _) => logcore::strerr::words(errno).into(),
+        (None, ErrorKind::InvalidData) => "not a cursor file".into(),
+        (None, _) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places() -> BTreeMap<PathBuf, Place> {
+        let place = Place {
+            inode: 77,
+            name: "current".into(),
+            label: None,
+            offset: 4096,
+            print: 0xabc,
+            after: Some(Label::from_unix(5, 0)),
+            unnamed: true,
+            last: Some((Label::from_unix(7, 9), 3)),
+        };
+        let name = "@400000003b4a39c23294b13c.s";
+        let other = Place {
+            name: name.into(),
+            label: logcore::cyclog::name::parse(name.as_bytes()),
+            after: None,
+            unnamed: false,
+            last: None,
+            ..place.clone()
+        };
+        BTreeMap::from([("/var/log/a b\\c\n\u{ff}".into(), place), ("/x".into(), other)])
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("cursor");
+        let mut cursor = Cursor::open(&path).expect("it is not there yet");
+        assert!(cursor.is_empty());
+        for (dir, place) in places() {
+            cursor.set(&dir, place);
+        }
+        cursor.write().expect("our own directory");
+        let again = Cursor::open(&path).expect("our own file");
+        assert_eq!(again.places, places());
+        assert_eq!(std::fs::read_dir(dir.path()).expect("our own directory").count(), 1);
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        let good = format(&places());
+        assert!(parse(b"").is_some_and(|places| places.is_empty()));
+        for text in
+            [&b"x"[..], b"mlog cursor 1", b"mlog cursor 2\n", b"mlog cursor 1\n\n", b"mlog cursor 1\n1 2 3\n"]
+        {
+            assert_eq!(parse(text), None, "{}", text.escape_ascii());
+        }
+        // Cut short it is none, except between two lines.
+        for len in 1..good.len() {
+            let is_whole = good[..len].ends_with(b"\n");
+            assert_eq!(parse(&good[..len]).is_some(), is_whole, "{len} bytes");
+        }
+    }
+}

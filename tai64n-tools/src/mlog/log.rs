@@ -1,0 +1,628 @@
+//! One log, file after file, as blocks of whole lines; and on across rotations while it is being written.
+//!
+//! ```text
+//! list → old logs → previous → current ⟶ at its end: is it still `current`? → wait
+//!   ↑                                          └ no: what came after it, by inode, else by place ┐
+//!   └────────────────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! A file that is being read is held open: it may be renamed or removed meanwhile. The writer adds nothing to a file that is not
+//! called `current` any more, so after the name has gone, the file is read to its end once more, and only then left.
+//!
+//! A line that the logger cut at the end of a full file goes on in the next one without a stamp, and is joined. Where the next
+//! file begins with a stamp, or an outage tore a line off that had none, the line is ended instead.
+
+use super::buffer::Buffer;
+use super::file::{Opened, Text};
+use super::order::Source;
+use super::place::{Found, PRINT_BYTES, Place, clone_file, has_previous, print, reopen};
+use super::select::{Select, lines};
+use super::{bisect, tail};
+use crate::files::reason;
+use crate::logdir::{self, CURRENT, LogFile};
+use crate::moment::{STAMP_BYTES, Stamps};
+use logcore::disk::{Disk, RealDisk};
+use logcore::label::Label;
+use logcore::strerr::Errno;
+use memchr::memrchr;
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// A partial line of `current` up to this length is read again when more has come: a logger that starts after a kill cuts it off
+/// when its source is still in the pipe. Longer ones are never cut.
+const UNREAD_BYTES: usize = 4096;
+
+/// Equal moments before a place are counted up to here.
+const MOST_EQUAL: usize = 4096;
+
+/// Where to begin.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// With the oldest line.
+    Oldest,
+    /// With the first line of this moment or later.
+    Since(Label),
+    /// With the last so many lines that are wanted.
+    Last(u64),
+    /// Behind a place where somebody was before.
+    At(Place),
+}
+
+/// What [`Log::fill`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// There are lines.
+    Lines,
+    /// None now; more may come.
+    Idle,
+    /// None, and no more will come.
+    End,
+}
+
+/// Something that could not be done, or lines that are not there any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// A message from "unable to" on.
+    Unable(String),
+    /// Lines between these moments may have been removed before they were read; `None` is not known.
+    Lost(PathBuf, Option<Label>, Option<Label>),
+    /// Worth a word, but nothing is missing.
+    Note(String),
+}
+
+/// A log that is being read.
+#[derive(Debug)]
+pub struct Log {
+    /// The directory as it is shown.
+    path: PathBuf,
+    dir: OwnedFd,
+    /// More is waited for at the end.
+    follows: bool,
+    /// A last line without an end is left for the next time.
+    leaves_partial: bool,
+    stamps: Stamps,
+    buffer: Buffer,
+    /// The file that the buffer's last bytes are of.
+    file: Option<Reading>,
+    /// The one after it, while it is not clear whether a line goes on there.
+    next: Option<Reading>,
+    waiting: VecDeque<Waiting>,
+    /// So many bytes of the partial line are of files before `file`.
+    carried: usize,
+    place: Option<Place>,
+    /// Something may be missing before the next line, and the moment of the line before that.
+    lost: Option<Option<Label>>,
+    troubles: Vec<Trouble>,
+    /// The last thing that could not be read.
+    said: Option<String>,
+    read_bytes: u64,
+    dir_identity: Identity,
+    /// The moment that lines share which come before any with a stamp.
+    carry: Option<Label>,
+    /// Lines that are wanted, when it was begun with the last so many.
+    last_lines: u64,
+}
+
+/// A file that will be read.
+#[derive(Debug)]
+struct Waiting {
+    file: LogFile,
+    after: Option<Label>,
+    unnamed: bool,
+    offset: u64,
+}
+
+/// A file that is being read.
+#[derive(Debug)]
+struct Reading {
+    opened: Opened,
+    text: Text,
+    offset: u64,
+    /// Where reading ends when nothing is waited for.
+    until: u64,
+    after: Option<Label>,
+    unnamed: bool,
+    /// Its name is not `current` any more, and it is being read once more.
+    is_left: bool,
+}
+
+impl Log {
+    /// Begins with the log in `dir`, which is shown as `path`. `select` and `start` belong together: the last lines are those
+    /// that are wanted.
+    ///
+    /// # Errors
+    /// The directory cannot be listed, or there is no log in it.
+    pub fn new(
+        path: PathBuf,
+        follows: bool,
+        leaves_partial: bool,
+        stamps: Stamps,
+        start: &Start,
+        select: &Select,
+    ) -> Result<Self, Errno> {
+        let dir = RealDisk.open_dir(&path)?;
+        let files = logdir::list(&dir)?;
+        let mut log = Log::on(path, dir, follows, leaves_partial, stamps);
+        log.begin(files, start, select);
+        Ok(log)
+    }
+
+    /// A reader that has nothing to read yet.
+    fn on(path: PathBuf, dir: OwnedFd, follows: bool, leaves_partial: bool, stamps: Stamps) -> Self {
+        Log {
+            dir_identity: dir_identity(&dir),
+            path,
+            dir,
+            follows,
+            leaves_partial,
+            stamps,
+            buffer: Buffer::default(),
+            file: None,
+            next: None,
+            waiting: VecDeque::new(),
+            carried: 0,
+            place: None,
+            lost: None,
+            troubles: Vec::new(),
+            said: None,
+            read_bytes: 0,
+            carry: None,
+            last_lines: 0,
+        }
+    }
+
+    /// Whole lines that are not taken yet.
+    pub fn lines(&self) -> &[u8] {
+        self.buffer.lines()
+    }
+
+    /// Takes the first `len` bytes of the lines.
+    pub fn take(&mut self, len: usize) {
+        self.buffer.take(len);
+    }
+
+    /// The directory as it is shown.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The name of the file that the lines are of.
+    pub fn file_name(&self) -> &OsStr {
+        self.file.as_ref().map_or(OsStr::new(CURRENT), |file| &file.opened.name)
+    }
+
+    /// The newest old log before the file that the lines are of: its lines are later than this, but for a few.
+    pub fn after(&self) -> Option<Label> {
+        self.file.as_ref().and_then(|file| file.after)
+    }
+
+    /// The moment of the line before the first one, if it is known.
+    pub fn carry(&self) -> Option<Label> {
+        self.carry
+    }
+
+    /// How many lines are wanted from the beginning on, where it was begun with [`Start::Last`]; mostly more than asked for.
+    pub fn last_lines(&self) -> u64 {
+        self.last_lines
+    }
+
+    /// Bytes of text read so far.
+    pub fn read_bytes(&self) -> u64 {
+        self.read_bytes
+    }
+
+    /// What went wrong since the last call.
+    pub fn troubles(&mut self) -> Vec<Trouble> {
+        std::mem::take(&mut self.troubles)
+    }
+
+    /// Ends it: nothing more is wanted of it.
+    pub fn close(&mut self) {
+        (self.file, self.next) = (None, None);
+        self.waiting.clear();
+        self.buffer = Buffer::default();
+        self.follows = false;
+    }
+
+    /// The place behind what was taken; `None` before anything was.
+    pub fn place(&mut self) -> Option<Place> {
+        self.remember();
+        self.place.clone()
+    }
+
+    /// Reads until there are whole lines. All lines have been taken.
+    pub fn fill(&mut self) -> Fill {
+        self.remember();
+        let mut may_list = self.follows;
+        loop {
+            let Some(file) = &mut self.file else {
+                self.file = self.next.take().or_else(|| self.open_next());
+                if self.file.is_some() || (std::mem::take(&mut may_list) && self.list_again()) {
+                    continue;
+                }
+                return if self.follows { Fill::Idle } else { Fill::End };
+            };
+            let most = usize::try_from(file.until - file.offset.min(file.until)).unwrap_or(usize::MAX);
+            let step = match self.buffer.read_from(&mut Limited(&mut file.text, most)) {
+                Ok(0) => self.at_end(),
+                Ok(read) => {
+                    file.offset += read as u64;
+                    self.read_bytes += read as u64;
+                    None
+                }
+                Err(error) => {
+                    let shown = self.path.join(&file.opened.name);
+                    self.unable_to_read(&shown, &error);
+                    // What it has of a line is shown.
+                    self.file = None;
+                    if !self.buffer.partial().is_empty() {
+                        self.buffer.end_partial();
+                    }
+                    None
+                }
+            };
+            if !self.buffer.lines().is_empty() {
+                self.carried = 0;
+                self.tell_lost();
+                return Fill::Lines;
+            }
+            if let Some(fill) = step {
+                return fill;
+            }
+        }
+    }
+
+    /// At the end of the file's text. `None`: go on reading.
+    fn at_end(&mut self) -> Option<Fill> {
+        if self.next.is_none() {
+            self.next = self.open_next();
+        }
+        if self.next.is_none() && self.follows {
+            if self.is_current() {
+                self.unread_partial();
+                return Some(Fill::Idle);
+            }
+            let file = self.file.as_mut()?;
+            if !std::mem::replace(&mut file.is_left, true) {
+                return None;
+            }
+            self.list_after();
+            self.next = self.open_next();
+            if self.next.is_none() {
+                return Some(Fill::Idle);
+            }
+        }
+        let partial = self.buffer.partial().len();
+        let Some(next) = &self.next else {
+            if partial > 0 && !self.leaves_partial {
+                self.buffer.end_partial();
+                return None;
+            }
+            return Some(Fill::End);
+        };
+        if partial > 0 {
+            let head = next.opened.head(STAMP_BYTES).unwrap_or_default();
+            if head.is_empty() && self.follows && self.waiting.is_empty() && self.names_current(next) {
+                // The line may go on there, or not: nothing has come yet.
+                return Some(Fill::Idle);
+            }
+            let is_torn = self.file.as_ref().is_some_and(|file| file.opened.is_torn());
+            let begins_anew = self.stamps.read(&head, None).is_some();
+            if begins_anew || (is_torn && self.stamps.read(self.buffer.partial(), None).is_none()) {
+                self.buffer.end_partial();
+                return None;
+            }
+        }
+        self.carried = partial;
+        self.file = self.next.take();
+        None
+    }
+
+    /// Whether the name `current`, and the directory's own name, still stand for what is being read. A `current` that became
+    /// shorter is read anew.
+    fn is_current(&mut self) -> bool {
+        let Some(file) = &mut self.file else { return false };
+        if file.is_left || identity(&self.path) != self.dir_identity {
+            return false;
+        }
+        let stat = RealDisk.stat(&self.dir, OsStr::new(CURRENT));
+        if !stat.is_ok_and(|stat| stat.inode == file.opened.inode) {
+            return false;
+        }
+        if file.opened.size_now().is_ok_and(|size| size < file.offset)
+            && let Ok(text) = file.opened.text(0)
+        {
+            (file.text, file.offset) = (text, 0);
+            self.buffer.forget(self.buffer.partial().len());
+            let shown = self.path.join(CURRENT);
+            self.troubles.push(Trouble::Note(format!("{} became shorter: reading it anew", shown.display())));
+        }
+        true
+    }
+
+    fn names_current(&self, reading: &Reading) -> bool {
+        let stat = RealDisk.stat(&self.dir, OsStr::new(CURRENT));
+        stat.is_ok_and(|stat| stat.inode == reading.opened.inode)
+    }
+
+    /// Leaves the beginning of a line in the file, as the logger leaves it in the pipe: the next logger may cut it off.
+    fn unread_partial(&mut self) {
+        let own = self.buffer.partial().len().saturating_sub(self.carried);
+        if let Some(Reading { text: Text::Plain(at), offset, .. }) = &mut self.file
+            && own <= UNREAD_BYTES
+            && own as u64 <= *offset
+        {
+            self.buffer.forget(own);
+            *offset -= own as u64;
+            at.offset = *offset;
+        }
+    }
+
+    /// Lists what came after the file that was left.
+    fn list_after(&mut self) {
+        if let Ok(dir) = RealDisk.open_dir(&self.path)
+            && dir_identity(&dir) != self.dir_identity
+        {
+            let shown = self.path.display();
+            self.troubles.push(Trouble::Note(format!(
+                "{shown} is another directory now: reading it from its beginning"
+            )));
+            (self.dir_identity, self.dir) = (dir_identity(&dir), dir);
+            self.file = None;
+            if !self.buffer.partial().is_empty() {
+                self.buffer.end_partial();
+            }
+            self.list_again();
+            return;
+        }
+        let Ok(files) = logdir::list(&self.dir) else { return };
+        let Some(file) = &self.file else { return };
+        let inode = file.opened.inode;
+        let same = |found: &LogFile| found.stat.is_some_and(|stat| stat.inode == inode);
+        if let Some(at) = files.iter().position(same) {
+            self.wait_for(files, at + 1, 0);
+            return;
+        }
+        // A processor has replaced it, or retention has removed it.
+        let (after, unnamed) = (file.after, file.unnamed);
+        let here = Place { after, unnamed, ..Place::before(&file.opened) };
+        self.remember();
+        let place = self.place.clone().filter(|place| place.inode == inode).unwrap_or(here);
+        let Some(found) = self.find(&place, true, &files) else { return };
+        if found.offset > 0 {
+            // The rest of the line is read again, where it is now.
+            self.buffer.forget(self.buffer.partial().len());
+        }
+        self.lost = found.lost.then_some(place.last.map(|(moment, _)| moment));
+        self.wait_for(files, found.file, found.offset);
+    }
+
+    /// Lists everything, when no file is being read. False when there is nothing.
+    fn list_again(&mut self) -> bool {
+        let Ok(files) = logdir::list(&self.dir) else { return false };
+        let is_some = !files.is_empty();
+        self.wait_for(files, 0, 0);
+        is_some
+    }
+
+    /// The files from this one on are to be read, the first of them from `offset` on.
+    fn wait_for(&mut self, files: Vec<LogFile>, from: usize, offset: u64) {
+        let has_previous = has_previous(&files);
+        let mut after = None;
+        self.waiting.clear();
+        for (at, file) in files.into_iter().enumerate() {
+            let label = file.label.or(after);
+            if at >= from {
+                let unnamed = has_previous && file.is_current();
+                let offset = if at == from { offset } else { 0 };
+                self.waiting.push_back(Waiting { file, after, unnamed, offset });
+            }
+            after = label;
+        }
+    }
+
+    fn open_next(&mut self) -> Option<Reading> {
+        while let Some(Waiting { file, after, unnamed, offset }) = self.waiting.pop_front() {
+            let shown = self.path.join(&file.name);
+            let is_plain_end = file.label.is_none() && !self.follows;
+            let until = file.stat.filter(|_| is_plain_end).map_or(u64::MAX, |stat| stat.size);
+            let label = file.label;
+            let opened = match Opened::new(&self.dir, file) {
+                Err(error) if error.kind() == ErrorKind::NotFound => self.renamed(label).ok_or(error),
+                other => other,
+            };
+            let reading = opened.and_then(|opened| {
+                let text = opened.text(offset)?;
+                Ok(Reading { opened, text, offset, until, after, unnamed, is_left: false })
+            });
+            match reading {
+                Ok(reading) => return Some(reading),
+                Err(error) => self.unable_to_read(&shown, &error),
+            }
+        }
+        None
+    }
+
+    /// The old log of this moment under another name: somebody compresses it by hand.
+    fn renamed(&self, label: Option<Label>) -> Option<Opened> {
+        let files = logdir::list(&self.dir).ok()?;
+        let file = files.into_iter().find(|file| label.is_some() && file.label == label)?;
+        Opened::new(&self.dir, file).ok()
+    }
+
+    fn begin(&mut self, files: Vec<LogFile>, start: &Start, select: &Select) {
+        let (from, offset) = match start {
+            Start::Oldest => (0, 0),
+            Start::Since(since) => self.since(&files, *since),
+            Start::Last(most) => self.last(&files, *most, select),
+            Start::At(place) => match self.find(place, false, &files) {
+                Some(found) => {
+                    self.lost = found.lost.then_some(place.last.map(|(moment, _)| moment));
+                    self.place = Some(place.clone());
+                    (found.file, found.offset)
+                }
+                None => (0, 0),
+            },
+        };
+        if self.place.is_none() {
+            self.place = self.place_before(&files, from, offset);
+        }
+        self.wait_for(files, from, offset);
+    }
+
+    /// Somewhere before the last lines that are wanted, and notes how many are wanted from there on.
+    ///
+    /// They are counted by a reader as this one is, from further and further before the end.
+    fn last(&mut self, files: &[LogFile], most: u64, select: &Select) -> (usize, u64) {
+        let open = |at: usize| reopen(&self.dir, files.get(at)?).ok();
+        if most == 0 {
+            return tail::before_end(files, 0, &Select::default(), &mut self.stamps, &mut { open });
+        }
+        let least = select.since.map_or((0, 0), |since| self.since(files, since));
+        let mut bytes = tail::FIRST_BYTES;
+        loop {
+            let open = &mut |at: usize| reopen(&self.dir, files.get(at)?).ok();
+            let start = tail::before_end(files, bytes, select, &mut self.stamps, open).max(least);
+            let Ok(dir) = self.dir.try_clone() else { return least };
+            let mut reader = Log::on(self.path.clone(), dir, false, self.leaves_partial, self.stamps.clone());
+            reader.wait_for(files.iter().map(clone_file).collect(), start.0, start.1);
+            reader.carry = self.carry.filter(|_| start == least);
+            let mut source = Source::new(reader, select.clone(), self.stamps.clone());
+            let mut count = 0;
+            while source.fill() == Fill::Lines {
+                count += lines(source.run()).count() as u64;
+                source.take(source.run().len());
+            }
+            // One more than wanted: the first may be the rest of a line.
+            if count > most || start == least {
+                self.last_lines = count;
+                return start;
+            }
+            self.carry = None;
+            bytes = bytes.saturating_mul(2);
+        }
+    }
+
+    /// The first file that has lines of this moment or later, and where in it they begin.
+    fn since(&mut self, files: &[LogFile], since: Label) -> (usize, u64) {
+        let from = files.partition_point(|file| file.label.is_some_and(|label| label < since));
+        let Some(opened) = files.get(from).and_then(|file| reopen(&self.dir, file).ok()) else {
+            return (from, 0);
+        };
+        match bisect::first(&opened, since, &mut self.stamps) {
+            Ok(bisect::Begins::At(offset)) => {
+                // What has no stamp at the beginning of a file belongs to the end of the one before.
+                self.carry = from.checked_sub(1).and_then(|before| files[before].label);
+                (from, offset)
+            }
+            // Where the file before has stamps, these lines belong to its last one. Else nobody can tell.
+            Ok(bisect::Begins::Unstamped) => {
+                let before = from.checked_sub(1).and_then(|before| files.get(before));
+                let opened = before.and_then(|file| reopen(&self.dir, file).ok());
+                let is_stamped = opened.is_some_and(|file| bisect::is_stamped(&file, &mut self.stamps));
+                self.carry = before.filter(|_| is_stamped).and_then(|file| file.label);
+                (from, 0)
+            }
+            Err(_) => (from, 0),
+        }
+    }
+
+    fn find(&self, place: &Place, is_done: bool, files: &[LogFile]) -> Option<Found> {
+        let mut open = |at: usize| reopen(&self.dir, files.get(at)?).ok();
+        place.find(files, is_done, &mut open, &mut self.stamps.clone())
+    }
+
+    /// The place that was chosen to begin at, so that who comes back before a line was taken begins there too. None at the very
+    /// beginning, or where nothing can be read.
+    fn place_before(&mut self, files: &[LogFile], from: usize, offset: u64) -> Option<Place> {
+        let file = files.get(from).filter(|_| offset > 0)?;
+        let opened = reopen(&self.dir, file).ok()?;
+        let first = offset.saturating_sub(PRINT_BYTES as u64);
+        let before = opened.bytes(first, usize::try_from(offset - first).ok()?).ok()?;
+        let after = files[..from].iter().rev().find_map(|file| file.label);
+        let unnamed = has_previous(files) && file.is_current();
+        let last = last_moment(&before, &mut self.stamps);
+        Some(Place { offset, print: print(&before), after, unnamed, last, ..Place::before(&opened) })
+    }
+
+    /// Notes the place behind what was taken, while its bytes are there.
+    fn remember(&mut self) {
+        let taken = self.buffer.taken();
+        let Some(file) = self.file.as_ref().filter(|_| !taken.is_empty()) else { return };
+        let offset = file.offset - self.buffer.untaken() as u64;
+        // Of a line that began in the file before, only what is in this one.
+        let own = taken.len().min(usize::try_from(offset).unwrap_or(usize::MAX));
+        let mut place = Place::before(&file.opened);
+        (place.offset, place.print) = (offset, print(&taken[taken.len() - own..]));
+        (place.after, place.unnamed) = (file.after, file.unnamed);
+        place.last = last_moment(taken, &mut self.stamps)
+            .or_else(|| self.place.as_ref().and_then(|place| Some((place.last?.0, u64::MAX))));
+        self.place = Some(place);
+    }
+
+    fn unable_to_read(&mut self, shown: &Path, error: &io::Error) {
+        let message = format!("unable to read {}: {}", shown.display(), reason(error));
+        // The same again is no news.
+        if self.said.as_ref() != Some(&message) {
+            self.said = Some(message.clone());
+            self.troubles.push(Trouble::Unable(message));
+        }
+    }
+
+    /// Tells what is missing before the lines at hand.
+    fn tell_lost(&mut self) {
+        if let Some(from) = self.lost.take() {
+            let line = self.buffer.lines();
+            let until = self.stamps.read(line, None).map(|stamp| stamp.moment);
+            self.troubles.push(Trouble::Lost(self.path.clone(), from, until));
+        }
+    }
+}
+
+/// The moment of the last line in `text`, and how many lines at the end share it.
+fn last_moment(text: &[u8], stamps: &mut Stamps) -> Option<(Label, u64)> {
+    let mut end = text.len();
+    let (mut last, mut count, mut unstamped) = (None, 0, 0);
+    for _ in 0..MOST_EQUAL {
+        if end == 0 {
+            break;
+        }
+        let body = &text[..end];
+        let from = memrchr(b'\n', body.strip_suffix(b"\n").unwrap_or(body)).map_or(0, |at| at + 1);
+        match (stamps.read(&body[from..], None), last) {
+            (None, _) => unstamped += 1,
+            (Some(stamp), Some(moment)) if stamp.moment != moment => break,
+            (Some(stamp), _) => {
+                last = Some(stamp.moment);
+                count += 1 + unstamped;
+                unstamped = 0;
+            }
+        }
+        end = from;
+    }
+    last.map(|moment| (moment, count))
+}
+
+/// Device and inode.
+type Identity = Option<(u64, u64)>;
+
+fn dir_identity(dir: &OwnedFd) -> Identity {
+    rustix::fs::fstat(dir).ok().map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+fn identity(path: &Path) -> Identity {
+    rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+/// At most so many bytes of an input.
+struct Limited<'a>(&'a mut Text, usize);
+
+impl Read for Limited<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(self.1);
+        self.0.read(&mut buffer[..most])
+    }
+}

@@ -1,0 +1,417 @@
+//! mlog: reads log directories as journalctl reads the journal.
+//!
+//! ```text
+//! find → log (file after file, from the start that bisect, tail or cursor give) → select → order → format → output
+//!          ↑ wait (watch)                                                                             └ cursor
+//! ```
+//!
+//! A place is kept only after the output has taken the lines before it. Memory does not grow with the size of the logs: a block
+//! for each log, and one of output.
+
+mod bisect;
+mod buffer;
+mod cursor;
+mod file;
+mod find;
+mod format;
+mod log;
+mod options;
+mod order;
+mod output;
+mod place;
+mod progress;
+mod select;
+mod stat;
+mod tail;
+mod watch;
+pub mod when;
+
+pub use format::{Format, Look};
+pub use options::{Options, Request, Whether, parse};
+
+use crate::descriptor::Descriptor;
+use crate::local::{Form, LocalTime};
+use crate::logdir;
+use crate::moment::Stamps;
+use crate::zone::Zone;
+use cursor::Cursor;
+use find::Found;
+use format::{Origin, Printer};
+use log::{Fill, Log, Start, Trouble};
+use logcore::disk::{Disk, RealDisk};
+use logcore::strerr::{Errno, words};
+use order::{Merge, Next, Source};
+use output::Output;
+use progress::Progress;
+use select::{Patterns, Select, lines};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use watch::Watch;
+
+/// With a cursor so much is written before the place is kept; what a kill repeats is no more.
+const CURSOR_BYTES: usize = 64 * 1024;
+
+/// Logs that had nothing are asked again this often while another one has much.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
+
+/// What surrounds the program.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// Of local time.
+    pub zone: Zone,
+    /// The name of this machine.
+    pub host: Vec<u8>,
+    /// The output is a terminal of so many columns.
+    pub terminal: Option<usize>,
+    /// Colours are not wanted: the value of `NO_COLOR`.
+    pub no_color: Option<std::ffi::OsString>,
+    /// Progress may be shown on standard error.
+    pub shows_progress: bool,
+}
+
+/// Why it came to nothing.
+#[derive(Debug)]
+pub enum Fail {
+    /// The output takes no more: whoever closed it knows.
+    Output(Errno),
+    /// A message from "unable to" on.
+    Unable(String),
+    /// The arguments make no sense.
+    Usage(String),
+}
+
+impl From<Errno> for Fail {
+    fn from(errno: Errno) -> Self {
+        Fail::Output(errno)
+    }
+}
+
+/// Reads what `options` ask for to `output`. `say` is told what is wrong, and what is worth a word: level and message.
+///
+/// Returns whether everything could be read.
+///
+/// # Errors
+/// Nothing more can be done: see [`Fail`].
+pub fn read<F: AsFd>(
+    options: &Options,
+    around: &Surroundings,
+    output: F,
+    say: &mut dyn FnMut(&str),
+) -> Result<bool, Fail> {
+    let select = select(options)?;
+    let mut run = Run {
+        options,
+        around,
+        select,
+        merge: Merge::default(),
+        names: Vec::new(),
+        pending: Vec::new(),
+        cursor: None,
+        watch: options.follows.then(Watch::new),
+        is_complete: true,
+        progress: Progress::new(around.shows_progress),
+        say,
+    };
+    if let Some(path) = &options.cursor {
+        let unable = |error| format!("unable to read {}: {}", path.display(), cursor::reason(&error));
+        run.cursor = Some(Cursor::open(path).map_err(|error| Fail::Unable(unable(error)))?);
+    }
+    let is_first = run.cursor.as_ref().is_none_or(Cursor::is_empty);
+    for path in &options.paths {
+        run.take_up(path, is_first);
+    }
+    run.check_services()?;
+    if options.stat {
+        run.count(output)?
+    } else {
+        run.print(output)?
+    }
+    Ok(run.is_complete)
+}
+
+fn select(options: &Options) -> Result<Select, Fail> {
+    let patterns = |patterns: &[String]| match patterns {
+        [] => Ok(None),
+        some => Patterns::new(some).map(Some).map_err(|error| {
+            let reason = match error.syntax_error() {
+                Some(regex_syntax::Error::Parse(error)) => error.kind().to_string(),
+                Some(regex_syntax::Error::Translate(error)) => error.kind().to_string(),
+                _ => error.to_string(),
+            };
+            Fail::Usage(format!("unable to understand regular expression: {reason}"))
+        }),
+    };
+    let (include, exclude) = (patterns(&options.include)?, patterns(&options.exclude)?);
+    Ok(Select { since: options.since, until: options.until, include, exclude })
+}
+
+/// One run of the program.
+struct Run<'a> {
+    options: &'a Options,
+    around: &'a Surroundings,
+    select: Select,
+    merge: Merge,
+    /// Of each source: its service, and its directory as the cursor names it.
+    names: Vec<(String, PathBuf)>,
+    /// What the user named and is not there yet, or has no log yet.
+    pending: Vec<PathBuf>,
+    cursor: Option<Cursor>,
+    watch: Option<Watch>,
+    is_complete: bool,
+    progress: Progress,
+    say: &'a mut dyn FnMut(&str),
+}
+
+impl Run<'_> {
+    fn warn(&mut self, message: &str) {
+        self.progress.clear();
+        (self.say)(message);
+    }
+
+    fn unable(&mut self, message: &str) {
+        self.is_complete = false;
+        self.warn(message);
+    }
+
+    /// Makes sources of what the user named.
+    fn take_up(&mut self, path: &Path, is_first: bool) {
+        if let Some(watch) = &mut self.watch {
+            // Watched before it is looked at: whatever comes later is told.
+            for below in ["", "log", "log/main"] {
+                watch.add(&path.join(below));
+            }
+        }
+        match find::logs(path) {
+            Ok(found) if !found.is_empty() => {
+                for found in found {
+                    self.add(found, is_first);
+                }
+            }
+            Err(Errno::NOENT) | Ok(_) if self.options.follows => self.pending.push(path.to_owned()),
+            Ok(_) => self.unable(&format!("unable to read {}: no log in this directory", path.display())),
+            Err(errno) => self.unable(&format!("unable to read {}: {}", path.display(), words(errno))),
+        }
+    }
+
+    fn add(&mut self, found: Found, is_first: bool) {
+        let Found { path, service } = found;
+        let wanted = &self.options.services;
+        let key = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if !(wanted.is_empty() || wanted.contains(&service)) || self.names.iter().any(|(_, dir)| *dir == key)
+        {
+            return;
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.add(&path);
+        }
+        let options = self.options;
+        let start = match self.cursor.as_ref().and_then(|cursor| cursor.place(&key)) {
+            Some(place) => Start::At(place.clone()),
+            None => match (options.last.filter(|_| is_first), options.since) {
+                _ if options.reads_all => Start::Oldest,
+                (Some(last), _) => Start::Last(last),
+                (None, Some(since)) => Start::Since(since),
+                (None, None) => Start::Oldest,
+            },
+        };
+        let stamps = Stamps::new(self.around.zone.clone());
+        let leaves_partial = self.cursor.is_some();
+        match Log::new(path.clone(), options.follows, leaves_partial, stamps.clone(), &start, &self.select) {
+            Ok(log) => {
+                let mut source = Source::new(log, self.select.clone(), stamps);
+                source.reads_all = options.reads_all;
+                self.merge.sources.push(source);
+                self.names.push((service, key));
+            }
+            Err(errno) => self.unable(&format!("unable to read {}: {}", path.display(), words(errno))),
+        }
+    }
+
+    fn check_services(&self) -> Result<(), Fail> {
+        let is_here = |wanted: &String| self.names.iter().any(|(service, _)| service == wanted);
+        match self.options.services.iter().find(|wanted| !is_here(wanted)) {
+            Some(missing) if self.pending.is_empty() => {
+                Err(Fail::Unable(format!("unable to find service {missing}: no such log")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes lines until there are no more, or nobody wants them.
+    fn print<F: AsFd>(&mut self, output: F) -> Result<(), Fail> {
+        let mut output = Output::new(output);
+        let mut printer = self.printer();
+        let mut skip = self.lines_too_many();
+        let mut asked = Instant::now();
+        let mut unkept = 0;
+        loop {
+            self.troubles();
+            match self.merge.next() {
+                Next::Run { source, len } => {
+                    self.progress.shown(&self.merge.sources);
+                    let (from, run) = self.run(source, len);
+                    let skipped = skip_lines(run, &mut skip);
+                    let (run, taken) = self.cut(&run[skipped..], skipped);
+                    if !run.is_empty() {
+                        printer.print(&from, run, &mut output)?;
+                    }
+                    self.merge.sources[source].take(taken);
+                    unkept += taken;
+                    if self.cursor.is_some() && unkept >= CURSOR_BYTES {
+                        self.keep(&mut output)?;
+                        unkept = 0;
+                    }
+                    if self.options.follows && asked.elapsed() > ASK_AGAIN {
+                        self.merge.wake();
+                        asked = Instant::now();
+                    }
+                }
+                Next::Idle => {
+                    self.wait(&mut output)?;
+                }
+                Next::End if self.options.follows && !self.pending.is_empty() => self.wait(&mut output)?,
+                Next::End => break,
+            }
+        }
+        self.troubles();
+        self.keep(&mut output)?;
+        if let Some(cursor) = &self.cursor {
+            cursor.sync_name();
+        }
+        Ok(())
+    }
+
+    fn printer(&self) -> Printer {
+        let is_terminal = self.around.terminal.is_some();
+        let no_color = self.around.no_color.as_deref();
+        let look = Look {
+            names: self.merge.sources.len() + self.pending.len() > 1,
+            colours: self.options.colours.decide(is_terminal, no_color),
+            escapes: self.options.escapes.decide(is_terminal, None),
+        };
+        Printer::new(self.options.format, &self.around.zone, look, &self.around.host)
+    }
+
+    /// Each log has its own last lines; of all together these are too many.
+    fn lines_too_many(&self) -> u64 {
+        let lines: u64 = self.merge.sources.iter().map(|source| source.log.last_lines()).sum();
+        self.options.last.map_or(0, |last| lines.saturating_sub(last))
+    }
+
+    fn run(&self, source: usize, len: usize) -> (Origin<'_>, &[u8]) {
+        let Source { log, .. } = &self.merge.sources[source];
+        let file = match self.options.format {
+            Format::Json => log.path().join(log.file_name()),
+            _ => PathBuf::new(),
+        };
+        let from = Origin { service: &self.names[source].0, number: source, file };
+        (from, &self.merge.sources[source].run()[..len])
+    }
+
+    /// As much as may be written before the place is kept, and what is then to be taken.
+    fn cut<'r>(&self, run: &'r [u8], skipped: usize) -> (&'r [u8], usize) {
+        let mut len = run.len();
+        if self.cursor.is_some() && len > CURSOR_BYTES {
+            len = memchr::memrchr(b'\n', &run[..CURSOR_BYTES])
+                .or_else(|| memchr::memchr(b'\n', run))
+                .map_or(len, |end| end + 1);
+        }
+        (&run[..len], skipped + len)
+    }
+
+    /// Writes what waits, and keeps the places behind it.
+    fn keep<F: AsFd>(&mut self, output: &mut Output<F>) -> Result<(), Fail> {
+        self.progress.clear();
+        output.flush()?;
+        let Some(cursor) = &mut self.cursor else { return Ok(()) };
+        for (source, (_, key)) in self.merge.sources.iter_mut().zip(&self.names) {
+            if let Some(place) = source.log.place() {
+                cursor.set(key, place);
+            }
+        }
+        let path = self.options.cursor.as_deref().unwrap_or(Path::new(""));
+        let unable = |error| format!("unable to write {}: {}", path.display(), cursor::reason(&error));
+        cursor.write().map_err(|error| Fail::Unable(unable(error)))
+    }
+
+    /// Waits until there may be more.
+    fn wait<F: AsFd>(&mut self, output: &mut Output<F>) -> Result<(), Fail> {
+        self.keep(output)?;
+        let Some(watch) = &self.watch else { return Ok(()) };
+        if !watch.wait(output.descriptor()) {
+            return Err(Fail::Output(Errno::PIPE));
+        }
+        self.merge.wake();
+        for path in std::mem::take(&mut self.pending) {
+            self.take_up(&path, false);
+        }
+        Ok(())
+    }
+
+    /// Tells what went wrong with the logs.
+    fn troubles(&mut self) {
+        for source in 0..self.merge.sources.len() {
+            for trouble in self.merge.sources[source].log.troubles() {
+                match trouble {
+                    Trouble::Unable(message) => self.unable(&message),
+                    Trouble::Note(message) => self.warn(&message),
+                    Trouble::Lost(path, from, until) => {
+                        let show = |moment| when::show(moment, &self.around.zone);
+                        let from = from.map_or("an unknown moment".into(), show);
+                        let until = until.map_or("the next line".into(), show);
+                        let path = path.display();
+                        self.unable(&format!(
+                            "{path}: lines between {from} and {until} may be gone: old logs were removed before they were read"
+                        ));
+                    }
+                }
+            }
+        }
+    }
+
+    /// `--stat`.
+    fn count<F: AsFd>(&mut self, output: F) -> Result<(), Fail> {
+        let mut output = Descriptor(output);
+        let mut utc = LocalTime::new(Zone::UTC, Form { rfc3339: true, millis: true });
+        let mut stamps = Stamps::new(self.around.zone.clone());
+        for number in 0..self.merge.sources.len() {
+            let mut stat = stat::Stat::default();
+            let source = &mut self.merge.sources[number];
+            let path = source.log.path().to_owned();
+            if let Ok(files) = RealDisk.open_dir(&path).and_then(|dir| logdir::list(&dir)) {
+                stat.files = files.len() as u64;
+                stat.bytes = files.iter().filter_map(|file| Some(file.stat?.size)).sum();
+            }
+            while self.merge.sources[number].fill() == Fill::Lines {
+                self.progress.shown(&self.merge.sources);
+                let source = &mut self.merge.sources[number];
+                stat.count(source.run(), &mut stamps);
+                source.take(usize::MAX / 2);
+            }
+            self.progress.clear();
+            self.troubles();
+            let service = &self.names[number].0;
+            let shown = if self.options.format == Format::Json {
+                stat.json(&path, service, &mut utc)
+            } else {
+                let columns = self.around.terminal.unwrap_or(80).saturating_sub(3);
+                stat.show(&path, service, &self.around.zone, columns).into_bytes()
+            };
+            output.write_all(&shown)?;
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of the first lines that are left out.
+fn skip_lines(run: &[u8], skip: &mut u64) -> usize {
+    let mut len = 0;
+    if *skip > 0 {
+        for line in lines(run).take(usize::try_from(*skip).unwrap_or(usize::MAX)) {
+            len = line.end;
+            *skip -= 1;
+        }
+    }
+    len
+}

@@ -1,0 +1,195 @@
+//! A place in a log, and finding it again after the log has moved on.
+//!
+//! Tried in this order, each time checking the bytes before the place where they can be checked:
+//!
+//! 1. the same inode: it was renamed, or not even that
+//! 2. an old log of the same label: it was compressed
+//! 3. the first old log newer than those that were older than the file: a processor has replaced it
+//! 4. the moment of the last line: the processor has changed it, or somebody has copied it
+//! 5. without moments: everything newer than what was older, so that lines may come twice and none is missed
+//!
+//! Old logs are removed oldest first. So while one that was older than the file is still there, nothing was removed unread.
+
+use super::buffer::Lines;
+use super::file::Opened;
+use super::select::lines;
+use crate::logdir::{LogFile, PREVIOUS};
+use crate::moment::Stamps;
+use logcore::label::Label;
+use logcore::strerr::Errno;
+use memchr::memrchr;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// So many bytes before a place are remembered, within the last line.
+pub const PRINT_BYTES: usize = 256;
+
+/// A place between two lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file's inode. Inodes are used again, so this alone proves nothing once the file is closed.
+    pub inode: u64,
+    /// Its name when it was looked for.
+    pub name: OsString,
+    /// The moment in that name.
+    pub label: Option<Label>,
+    /// Bytes of its text that are before the place.
+    pub offset: u64,
+    /// Tells the bytes before the place: [`print`] of them.
+    pub print: u64,
+    /// The newest old log that was older than the file.
+    pub after: Option<Label>,
+    /// Between these two there was a `previous` without a name yet.
+    pub unnamed: bool,
+    /// The moment of the last line before the place, and how many lines at the end share it, as far as is known.
+    pub last: Option<(Label, u64)>,
+}
+
+/// Where reading goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The file, by its number in the list.
+    pub file: usize,
+    /// Bytes of its text that are done.
+    pub offset: u64,
+    /// Lines may have been removed between the place and this one.
+    pub lost: bool,
+}
+
+/// A number that tells the end of `text`, which ends with a line: at most [`PRINT_BYTES`] of that line.
+pub fn print(text: &[u8]) -> u64 {
+    let text = &text[text.len().saturating_sub(PRINT_BYTES)..];
+    let body = text.strip_suffix(b"\n").unwrap_or(text);
+    let from = memrchr(b'\n', body).map_or(0, |at| at + 1);
+    // FNV-1a, 64 bits.
+    text[from..]
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+impl Place {
+    /// The beginning of a file.
+    pub fn before(file: &Opened) -> Place {
+        Place {
+            inode: file.inode,
+            name: file.name.clone(),
+            label: file.label,
+            offset: 0,
+            print: print(b""),
+            after: None,
+            unnamed: false,
+            last: None,
+        }
+    }
+
+    /// Where to go on among `files`, the log's files in order; `None` when there are none.
+    ///
+    /// `is_done`: the file has come to its end. `open` opens one of the files; one that cannot be opened is passed over.
+    pub fn find(
+        &self,
+        files: &[LogFile],
+        is_done: bool,
+        open: &mut dyn FnMut(usize) -> Option<Opened>,
+        stamps: &mut Stamps,
+    ) -> Option<Found> {
+        if files.is_empty() {
+            return None;
+        }
+        let newer = files.partition_point(|file| file.label.is_some() && file.label <= self.after);
+        let nothing_lost = newer > 0;
+        // The old logs among which ours must be if it was processed.
+        let named = files.iter().filter(|file| file.label.is_some()).count();
+        let steps = usize::from(self.unnamed) + 1;
+        if is_done && nothing_lost {
+            // No need to look into it; where it has no name yet, what is behind the names is newer.
+            let file = (newer + steps).min(named.max(newer));
+            return Some(Found { file, offset: 0, lost: false });
+        }
+
+        let by_inode = files.iter().position(|file| file.stat.is_some_and(|stat| stat.inode == self.inode));
+        let by_label = files.iter().position(|file| self.label.is_some() && file.label == self.label);
+        let by_order = (newer..named).take(steps);
+        for file in by_inode.into_iter().chain(by_label).chain(by_order) {
+            if open(file).is_some_and(|opened| self.is_in(&opened)) {
+                return Some(Found { file, offset: self.offset, lost: false });
+            }
+        }
+        if let Some((moment, count)) = self.last
+            && let Some(found) = by_moment(files, moment, count, open, stamps)
+        {
+            return Some(Found { lost: found.lost && !nothing_lost, ..found });
+        }
+        Some(Found { file: newer.min(files.len() - 1), offset: 0, lost: !nothing_lost })
+    }
+
+    /// Whether the text before the place is the text before that offset of `file`.
+    fn is_in(&self, file: &Opened) -> bool {
+        let from = self.offset.saturating_sub(PRINT_BYTES as u64);
+        let len = (self.offset - from) as usize;
+        file.bytes(from, len).is_ok_and(|bytes| bytes.len() == len && print(&bytes) == self.print)
+    }
+}
+
+/// The place behind the first `count` lines of `moment`, or before the first line that is later.
+fn by_moment(
+    files: &[LogFile],
+    moment: Label,
+    count: u64,
+    open: &mut dyn FnMut(usize) -> Option<Opened>,
+    stamps: &mut Stamps,
+) -> Option<Found> {
+    let from = files.partition_point(|file| file.label.is_some_and(|label| label < moment));
+    let mut earlier = from > 0;
+    let (mut seen, mut carry) = (0, None);
+    for file in from..files.len() {
+        let Some(opened) = open(file) else { continue };
+        let Ok(text) = opened.text(0) else { continue };
+        let mut reader = Lines::new(text, 0);
+        // What cannot be read any further is told when it is read for its lines.
+        while let Ok(Some((offset, block))) = reader.next() {
+            for line in lines(block) {
+                carry = stamps.read(&block[line.clone()], carry).map(|stamp| stamp.moment).or(carry);
+                let Some(now) = carry else { continue };
+                earlier |= now <= moment;
+                seen += u64::from(now == moment);
+                if now > moment || seen > count {
+                    return Some(Found { file, offset: offset + line.start as u64, lost: !earlier });
+                }
+            }
+        }
+    }
+    // All lines are earlier: at the end of the last file.
+    carry?;
+    let file = files.len() - 1;
+    let mut end = 0;
+    let mut reader = Lines::new(open(file)?.text(0).ok()?, 0);
+    while let Ok(Some((offset, block))) = reader.next() {
+        let whole = memrchr(b'\n', block).map_or(0, |at| at + 1);
+        end = offset + whole as u64;
+    }
+    Some(Found { file, offset: end, lost: false })
+}
+
+/// Whether there is a file between the old logs and `current`, at the moment when these were listed.
+pub fn has_previous(files: &[LogFile]) -> bool {
+    files.iter().any(|file| file.name == PREVIOUS)
+}
+
+/// Opens `dir`'s files as [`Place::find`] wants them, each anew.
+///
+/// # Errors
+/// It is gone, or cannot be read.
+pub fn reopen(dir: &OwnedFd, file: &LogFile) -> io::Result<Opened> {
+    Opened::new(dir, clone_file(file))
+}
+
+/// The same file again, with a descriptor of its own where it is open.
+pub fn clone_file(file: &LogFile) -> LogFile {
+    let LogFile { name, label, stat, open } = file;
+    let open = open.as_ref().map(|open| match open {
+        Ok(open) => open.try_clone().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::MFILE)),
+        Err(errno) => Err(*errno),
+    });
+    LogFile { name: name.clone(), label: *label, stat: *stat, open }
+}

@@ -1,0 +1,56 @@
+//! A place before the last lines of a log: so many bytes before its end.
+
+use super::bisect::line_start;
+use super::file::Opened;
+use super::select::Select;
+use crate::logdir::LogFile;
+use crate::moment::{STAMP_BYTES, Stamps};
+
+/// The first attempt; each further one goes twice as far.
+pub const FIRST_BYTES: u64 = 64 * 1024;
+
+/// A line without a stamp belongs to one before it, which is looked for so many lines back.
+const MOST_UNSTAMPED: usize = 1000;
+
+/// Where the line begins, in which file and at which offset, that lies some `bytes` before the end of `files`.
+///
+/// Where moments count it is a line with a stamp. Of a compressed file it is the beginning, and whatever it holds counts as
+/// enough. A file that cannot be read has no bytes; it is told when it is read for its lines.
+pub fn before_end(
+    files: &[LogFile],
+    bytes: u64,
+    select: &Select,
+    stamps: &mut Stamps,
+    open: &mut dyn FnMut(usize) -> Option<Opened>,
+) -> (usize, u64) {
+    let mut left = bytes;
+    for file in (0..files.len()).rev() {
+        let Some(opened) = open(file) else { continue };
+        if !opened.is_plain() {
+            // Compressed it is a tenth or less of its text.
+            let size = 10 * files[file].stat.map_or(0, |stat| stat.size);
+            if size >= left {
+                return (file, 0);
+            }
+            left -= size;
+            continue;
+        }
+        let Ok(size) = opened.size_now() else { continue };
+        if size < left {
+            left -= size;
+            continue;
+        }
+        let mut at = line_start(&opened, size - left).unwrap_or(0);
+        if select.since.is_some() || select.until.is_some() {
+            for _ in 0..MOST_UNSTAMPED {
+                let head = opened.bytes(at, STAMP_BYTES).unwrap_or_default();
+                if at == 0 || stamps.read(&head, None).is_some() {
+                    break;
+                }
+                at = line_start(&opened, at - 1).unwrap_or(0);
+            }
+        }
+        return (file, at);
+    }
+    (0, 0)
+}

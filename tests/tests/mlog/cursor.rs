@@ -1,0 +1,247 @@
+//! Does a reader that comes back go on exactly where its output had taken the last line, whatever became of the log meanwhile?
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use tests::feeder::{Rng, seed};
+use tests::{Cmd, Scratch, program, wait_until};
+
+use super::{SOON, assert_all, check, line, logger, mlog, numbered, numbers, old, pack, put, shown};
+
+const ARGUMENTS: [&str; 5] = ["--cursor", "cursor", "-o", "raw", "log"];
+
+/// What a run with the cursor shows; it has to go well.
+#[track_caller]
+fn next(cwd: &Path) -> String {
+    shown(cwd, &ARGUMENTS)
+}
+
+#[test]
+fn each_run_shows_what_came_since_the_last() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    put(&dir, &[("current", &(line(1, "a") + &line(2, "b")))]);
+    assert_eq!(next(scratch.path()), line(1, "a") + &line(2, "b"));
+    assert_eq!(next(scratch.path()), "");
+    // A line is left until it has its end.
+    let whole = line(1, "a") + &line(2, "b") + &line(3, "c");
+    put(&dir, &[("current", &whole[..whole.len() - 2])]);
+    assert_eq!(next(scratch.path()), "");
+    put(&dir, &[("current", &whole)]);
+    assert_eq!(next(scratch.path()), line(3, "c"));
+    // Rotated once, and a second time.
+    fs::rename(dir.join("current"), dir.join(old(4, "s"))).expect("own file");
+    put(&dir, &[("current", &line(5, "d"))]);
+    assert_eq!(next(scratch.path()), line(5, "d"));
+    put(&dir, &[(&old(6, "s"), &line(6, "e")), (&old(7, "s"), &line(7, "f")), ("current", &line(8, "g"))]);
+    // That was another file of the same name: the place was in the one before.
+    fs::write(dir.join(old(5, "s")), line(5, "d")).expect("own file");
+    assert_eq!(next(scratch.path()), [line(6, "e"), line(7, "f"), line(8, "g")].concat());
+    assert_eq!(next(scratch.path()), "");
+}
+
+/// Moves `current` away as old log `name` with this content, and begins a new one with `after`.
+fn rotate(dir: &Path, name: &str, content: &[u8], after: &str) {
+    // Made before the old one goes, so that the inode is another.
+    fs::write(dir.join("processed"), content).expect("own directory");
+    fs::remove_file(dir.join("current")).expect("own file");
+    fs::rename(dir.join("processed"), dir.join(name)).expect("own file");
+    put(dir, &[("current", after)]);
+}
+
+#[test]
+fn the_place_is_found_in_a_file_that_was_processed() {
+    let text: String = (1..50).map(|second| line(second, "x")).collect();
+    let plain: String = (1..50).map(|second| format!("unstamped {second}\n")).collect();
+    let more = line(60, "more");
+    for text in [&text, &plain] {
+        for (program, code) in [("cat", "s"), ("gzip", "s"), ("gzip", "gz"), ("xz", "s")] {
+            let scratch = Scratch::new();
+            let dir = scratch.join("log");
+            put(&dir, &[(&old(0, "s"), "before\n"), ("current", text)]);
+            assert_eq!(next(scratch.path()), format!("before\n{text}"));
+            let whole = text.clone() + &more;
+            let packed =
+                if program == "cat" { Some(whole.clone().into_bytes()) } else { pack(program, &whole) };
+            let Some(packed) = packed else { continue };
+            rotate(&dir, &old(70, code), &packed, "after\n");
+            assert_eq!(next(scratch.path()), format!("{more}after\n"), "{program} {code}");
+            assert_eq!(next(scratch.path()), "");
+        }
+    }
+    // An old log that somebody compresses by hand.
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    put(&dir, &[(&old(70, "s"), &text)]);
+    assert_eq!(next(scratch.path()), text);
+    fs::write(dir.join(old(70, "s.gz")), pack("gzip", &text).expect("gzip is everywhere")).expect("own file");
+    fs::remove_file(dir.join(old(70, "s"))).expect("own file");
+    put(&dir, &[("current", &more)]);
+    assert_eq!(next(scratch.path()), more);
+}
+
+#[test]
+fn the_place_is_found_by_the_moment_when_the_processor_changed_the_lines() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    let lines = |text: &str| (1..50).map(|second| line(second, text)).collect::<String>();
+    put(&dir, &[("current", &lines("x"))]);
+    assert_eq!(next(scratch.path()), lines("x"));
+    let more = line(60, "more");
+    rotate(&dir, &old(70, "s"), (lines("changed") + &more).as_bytes(), "");
+    assert_eq!(next(scratch.path()), more);
+    // Moments that are equal: as many are passed over as were seen.
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    put(&dir, &[("current", &line(5, "x").repeat(3))]);
+    assert_eq!(next(scratch.path()), line(5, "x").repeat(3));
+    rotate(&dir, &old(70, "s"), line(5, "y").repeat(5).as_bytes(), "");
+    assert_eq!(next(scratch.path()), line(5, "y").repeat(2));
+}
+
+#[test]
+fn what_retention_took_is_told_with_its_span() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    put(&dir, &[(&old(4, "s"), &line(3, "a")), ("current", &line(5, "b"))]);
+    assert_eq!(next(scratch.path()), line(3, "a") + &line(5, "b"));
+    fs::remove_dir_all(&dir).expect("own directory");
+    put(&dir, &[(&old(99, "s"), &line(90, "x")), ("current", &line(100, "y"))]);
+    let out = mlog(scratch.path()).args(ARGUMENTS).run(b"");
+    let said = "mlog: warning: log: lines between 1970-01-01 00:00:05 and 1970-01-01 00:01:30 may be gone: \
+        old logs were removed before they were read\n";
+    check(&out, "exit 111", &(line(90, "x") + &line(100, "y")), said);
+    assert_eq!(next(scratch.path()), "");
+    // While an older one is still there, none that is newer was removed.
+    fs::remove_file(dir.join("current")).expect("own file");
+    put(&dir, &[(&old(200, "s"), &line(150, "z")), ("current", "")]);
+    assert_eq!(next(scratch.path()), line(150, "z"));
+    // Lines without moments.
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    put(&dir, &[("current", "one\n")]);
+    assert_eq!(next(scratch.path()), "one\n");
+    fs::remove_dir_all(&dir).expect("own directory");
+    put(&dir, &[("current", "two\n")]);
+    let out = mlog(scratch.path()).args(ARGUMENTS).run(b"");
+    let said = "mlog: warning: log: lines between an unknown moment and the next line may be gone: \
+        old logs were removed before they were read\n";
+    check(&out, "exit 111", "two\n", said);
+}
+
+/// A real logger rotates between the runs, with each kind of processor.
+#[test]
+fn a_logger_rotates_between_runs() {
+    for processor in [&[][..], &["!gzip"], &["!cat"], &["w.old", "!cat"]] {
+        let scratch = Scratch::new();
+        let script = [&["t", "s4096", "n9999"][..], processor, &["./log"]].concat();
+        let mut found = Vec::new();
+        let mut sent = 0;
+        for round in 0..12 {
+            let mut multilog = logger(scratch.path(), &script);
+            multilog.send(numbered(sent, sent + 37 * round).as_bytes());
+            sent += 37 * round;
+            let out = multilog.wait();
+            assert_eq!(out.status(), "exit 0", "{out}");
+            found.extend(numbers(next(scratch.path()).as_bytes()));
+            assert_all(&found, sent);
+        }
+    }
+}
+
+#[test]
+fn a_place_is_kept_for_each_log_and_others_stay() {
+    let scratch = Scratch::new();
+    put(&scratch.join("a"), &[("current", &line(1, "a"))]);
+    put(&scratch.join("b c"), &[("current", &line(2, "b"))]);
+    let run = |paths: &[&str]| shown(scratch.path(), &[&["--cursor", "cursor", "-o", "raw"], paths].concat());
+    assert_eq!(run(&["a", "b c"]), line(1, "a") + &line(2, "b"));
+    put(&scratch.join("a"), &[("current", &(line(1, "a") + &line(3, "a")))]);
+    assert_eq!(run(&["a"]), line(3, "a"));
+    assert_eq!(run(&["./b c", "a/."]), "");
+    // What is not wanted is passed over for good.
+    put(
+        &scratch.join("a"),
+        &[("current", &(line(1, "a") + &line(3, "a") + &line(4, "not") + &line(5, "wanted")))],
+    );
+    assert_eq!(run(&["-g", "^wanted", "a"]), line(5, "wanted"));
+    assert_eq!(run(&["a"]), "");
+    // The first run may begin near the end.
+    let end = ["--cursor", "other", "-n0", "-o", "raw", "a"];
+    assert_eq!(shown(scratch.path(), &end), "");
+    let mut text = fs::read_to_string(scratch.join("a/current")).expect("own file");
+    text += &line(6, "new");
+    put(&scratch.join("a"), &[("current", &text)]);
+    assert_eq!(shown(scratch.path(), &end), line(6, "new"));
+}
+
+#[test]
+fn a_cursor_that_cannot_be_used_is_told_and_nothing_is_shown() {
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[("current", &line(1, "a"))]);
+    fs::write(scratch.join("cursor"), "something else\n").expect("own directory");
+    let out = mlog(scratch.path()).args(ARGUMENTS).run(b"");
+    check(&out, "exit 111", "", "mlog: fatal: unable to read cursor: not a cursor file\n");
+    assert_eq!(fs::read_to_string(scratch.join("cursor")).expect("own file"), "something else\n");
+    let out = mlog(scratch.path()).args(["--cursor", "gone/cursor", "-o", "raw", "log"]).run(b"");
+    check(&out, "exit 111", &line(1, "a"), "mlog: fatal: unable to write gone/cursor: file does not exist\n");
+}
+
+/// The place moves only when the output has taken the lines.
+#[test]
+fn what_the_output_did_not_take_comes_again() {
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[("current", &line(1, "a"))]);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("it is there");
+    let status = std::process::Command::new(program("mlog"))
+        .args(ARGUMENTS)
+        .current_dir(scratch.path())
+        .stdout(full)
+        .status()
+        .expect("it is built");
+    assert_eq!(status.code(), Some(111));
+    assert_eq!(next(scratch.path()), line(1, "a"));
+}
+
+/// Killed at any moment and started again, it misses no line, and repeats no more than what it had written last.
+#[test]
+fn a_shipper_that_is_killed_misses_nothing() {
+    /// A block that was written and not noted yet, and the next one that was begun; in lines of some 60 bytes.
+    const MOST_REPEATED: usize = 2 * 64 * 1024 / 40;
+    let seed = seed();
+    let mut rng = Rng::new(seed);
+    let scratch = Scratch::new();
+    let mut multilog = logger(scratch.path(), &["t", "s16384", "n9999", "!gzip", "./log"]);
+    wait_until(SOON, "there is a log", || scratch.join("log/current").exists());
+    let mut sent = 0;
+    let mut next = 0;
+    let mut kills = 0;
+    while sent < 60_000 || next < sent {
+        let cmd = Cmd::new(program("mlog")).args(["-f", "--cursor", "cursor", "-o", "raw", "log"]);
+        let shipper = cmd.cwd(scratch.path()).spawn();
+        if sent < 60_000 {
+            let many = rng.range(1, 4000) as usize;
+            multilog.send(numbered(sent, sent + many).as_bytes());
+            sent += many;
+            std::thread::sleep(Duration::from_micros(rng.range(0, 30_000)));
+        } else {
+            // The last one may take its time.
+            wait_until(SOON, "the last line comes", || {
+                shipper.stdout().ends_with(numbered(sent - 1, sent).as_bytes())
+            });
+        }
+        let out = shipper.kill();
+        kills += 1;
+        assert_eq!(out.messages(), "", "seed {seed}");
+        let whole = out.stdout.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let found = numbers(&out.stdout[..whole]);
+        let Some(first) = found.first().copied() else { continue };
+        assert!(first <= next, "seed {seed}: lines {next} to {first} are missing");
+        assert!(next - first < MOST_REPEATED, "seed {seed}: {} lines came again", next - first);
+        assert!(found.iter().enumerate().all(|(at, number)| *number == first + at), "seed {seed}: a gap");
+        next = next.max(first + found.len());
+    }
+    assert!(kills > 10 && next == sent, "{kills} kills");
+    multilog.wait();
+}

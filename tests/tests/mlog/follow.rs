@@ -1,0 +1,318 @@
+//! Does a follower see every line once, in order and at once, whatever happens to the log meanwhile?
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tests::feeder::{Rng, seed};
+use tests::{LogDir, Running, Scratch, Show, Signal, wait_until};
+
+use super::{SOON, assert_all, label, line, logger, mlog, numbered, numbers, old, put};
+
+fn follower(cwd: &Path, arguments: &[&str]) -> Running {
+    mlog(cwd).args(["-f", "-n", "all", "-o", "raw"]).args(arguments).limit(Duration::from_secs(120)).spawn()
+}
+
+#[track_caller]
+fn wait_for_text(follower: &Running, wanted: &str) {
+    let what = || format!("{}\nstderr: {}", Show(&follower.stdout()), Show(&follower.stderr()));
+    let start = Instant::now();
+    while follower.stdout() != wanted.as_bytes() {
+        assert!(start.elapsed() < SOON, "wanted {}, found {}", Show(wanted.as_bytes()), what());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Waits until so many lines came, and checks them.
+#[track_caller]
+fn wait_for_lines(follower: &Running, until: usize) {
+    wait_until(SOON, &format!("{until} lines come"), || {
+        follower.stdout().iter().filter(|byte| **byte == b'\n').count() >= until
+    });
+    assert_all(&numbers(&follower.stdout()), until);
+}
+
+#[track_caller]
+fn end(follower: Running) {
+    assert_eq!(String::from_utf8_lossy(&follower.stderr()), "");
+    follower.kill();
+}
+
+/// A logger rotates many times under a follower that runs, and under one that sleeps and wakes: with each kind of processor.
+#[test]
+fn no_line_is_lost_or_repeated_across_rotations() {
+    let mut rng = Rng::new(seed());
+    for processor in [&[][..], &["!cat"], &["!gzip"], &["!grep -v nothing"]] {
+        let scratch = Scratch::new();
+        let script = [&["t", "s4096", "n9999"][..], processor, &["./log"]].concat();
+        let mut multilog = logger(scratch.path(), &script);
+        wait_until(SOON, "there is a log", || scratch.join("log/current").exists());
+        let awake = follower(scratch.path(), &["log"]);
+        let sleeper = follower(scratch.path(), &["log"]);
+        let mut sent = 0;
+        for round in 0..30 {
+            sleeper.signal(Signal::STOP);
+            let many = rng.range(1, 400) as usize;
+            multilog.send(numbered(sent, sent + many).as_bytes());
+            sent += many;
+            if round % 3 == 0 {
+                wait_for_lines(&awake, sent);
+            }
+            sleeper.signal(Signal::CONT);
+            if round % 5 == 0 {
+                wait_for_lines(&sleeper, sent);
+            }
+        }
+        wait_for_lines(&awake, sent);
+        wait_for_lines(&sleeper, sent);
+        let rotations = LogDir::new(scratch.join("log")).old_logs().len();
+        assert!(rotations > 20, "{rotations} rotations");
+        multilog.wait();
+        wait_for_lines(&awake, sent);
+        end(awake);
+        end(sleeper);
+    }
+}
+
+#[test]
+fn a_line_is_there_at_once() {
+    let scratch = Scratch::new();
+    let mut multilog = logger(scratch.path(), &["t", "./log"]);
+    wait_until(SOON, "there is a log", || scratch.join("log/current").exists());
+    let follower = follower(scratch.path(), &["log"]);
+    let mut slowest = Duration::ZERO;
+    for sent in 1..=20 {
+        let start = Instant::now();
+        multilog.send(numbered(sent - 1, sent).as_bytes());
+        wait_for_lines(&follower, sent);
+        slowest = slowest.max(start.elapsed());
+    }
+    // 50 ms on an idle machine; the look that nothing wakes comes after a second.
+    assert!(slowest < Duration::from_millis(900), "{slowest:?}");
+    // The beginning of a line is not shown before its end is there.
+    let text = follower.stdout();
+    let mut current =
+        fs::OpenOptions::new().append(true).open(scratch.join("log/current")).expect("own file");
+    current.write_all(b"beginning").expect("own file");
+    follower.settle();
+    assert_eq!(follower.stdout(), text);
+    current.write_all(b" end\n").expect("own file");
+    wait_until(SOON, "the line is there", || follower.stdout().ends_with(b"\nbeginning end\n"));
+    end(follower);
+}
+
+#[test]
+fn the_last_ten_lines_come_first_unless_told_otherwise() {
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[("current", &(0..20).map(|second| line(second, "x")).collect::<String>())]);
+    let cases = [
+        (&["-f"][..], 10),
+        (&["-f", "-n3"], 3),
+        (&["-f", "-n0"], 0),
+        (&["-f", "--since", "1970-01-01 00:00:06"], 14),
+    ];
+    for (arguments, wanted) in cases {
+        let follower = mlog(scratch.path()).args(arguments).args(["-o", "raw", "log"]).spawn();
+        let text: String = (20 - wanted..20).map(|second| line(second, "x")).collect();
+        wait_for_text(&follower, &text);
+        follower.settle();
+        wait_for_text(&follower, &text);
+        end(follower);
+    }
+}
+
+#[test]
+fn a_directory_that_appears_later_is_followed_from_its_first_line() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.join("service")).expect("own directory");
+    for path in ["later", "service/x", "deep/down/below"] {
+        let follower = follower(scratch.path(), &[path]);
+        follower.settle();
+        let dir = scratch.join(path).join(if path == "service/x" { "log/main" } else { "" });
+        fs::create_dir_all(dir.parent().expect("it has one")).expect("own directory");
+        let mut multilog =
+            logger(&dir.parent().expect("it has one").join("."), &["t", dir.to_str().expect("text")]);
+        multilog.send(numbered(0, 5).as_bytes());
+        wait_for_lines(&follower, 5);
+        end(follower);
+        multilog.wait();
+    }
+    // A log directory with nothing in it yet.
+    let follower = follower(scratch.path(), &["empty"]);
+    put(&scratch.join("empty"), &[]);
+    follower.settle();
+    put(&scratch.join("empty"), &[("current", &line(0, "0"))]);
+    wait_for_lines(&follower, 1);
+    end(follower);
+}
+
+#[test]
+fn a_directory_that_is_replaced_is_read_from_its_beginning() {
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[("current", &line(1, "1"))]);
+    let follower = follower(scratch.path(), &["log"]);
+    wait_for_text(&follower, &line(1, "1"));
+    fs::rename(scratch.join("log"), scratch.join("away")).expect("own directory");
+    put(&scratch.join("log"), &[(&old(2, "s"), &line(2, "2")), ("current", &line(3, "3"))]);
+    wait_for_text(&follower, &(line(1, "1") + &line(2, "2") + &line(3, "3")));
+    assert_eq!(
+        String::from_utf8_lossy(&follower.stderr()),
+        "mlog: warning: log is another directory now: reading it from its beginning\n"
+    );
+    follower.kill();
+}
+
+/// A logger that starts after a kill cuts a torn line off, and writes it whole, with another stamp.
+#[test]
+fn a_torn_line_that_is_cut_off_is_not_shown() {
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[("current", &line(1, "one"))]);
+    let path = scratch.join("log/current");
+    let append = |text: &str| {
+        let mut current = fs::OpenOptions::new().append(true).open(&path).expect("own file");
+        current.write_all(text.as_bytes()).expect("own file");
+    };
+    let follower = follower(scratch.path(), &["log"]);
+    wait_for_text(&follower, &line(1, "one"));
+    append(&line(2, "torn")[..30]);
+    follower.settle();
+    let whole = line(1, "one").len() as u64;
+    fs::OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(whole)).expect("own file");
+    append(&line(3, "torn but whole"));
+    wait_for_text(&follower, &(line(1, "one") + &line(3, "torn but whole")));
+    end(follower);
+}
+
+/// A line that was cut at the end of a full file comes whole, once.
+#[test]
+fn a_line_across_files_is_joined_when_it_is_whole() {
+    let scratch = Scratch::new();
+    let mut multilog = logger(scratch.path(), &["t", "s4096", "n99", "./log"]);
+    wait_until(SOON, "there is a log", || scratch.join("log/current").exists());
+    let follower = follower(scratch.path(), &["log"]);
+    multilog.send(b"first\n");
+    multilog.send("y".repeat(30_000).as_bytes());
+    multilog.send(b"\nlast\n");
+    let wanted = || LogDir::new(scratch.join("log")).all();
+    wait_until(SOON, "the last line is there", || follower.stdout().ends_with(b" last\n"));
+    assert!(follower.stdout() == wanted());
+    assert_eq!(follower.stdout().iter().filter(|byte| **byte == b'\n').count(), 3);
+    multilog.wait();
+    end(follower);
+}
+
+/// Retention, or an administrator, removes files that are yet to be read: the one at hand is read to its end, the others are named.
+#[test]
+fn old_logs_that_are_removed_while_they_are_read() {
+    let scratch = Scratch::new();
+    let text = |file: i64| (0..20_000).map(|n| format!("{} {n}\n", label(file, n))).collect::<String>();
+    let files: Vec<(String, String)> = (1..=4).map(|file| (old(file, "s"), text(file))).collect();
+    let dir = scratch.join("log");
+    put(&dir, &[("current", &line(9, "current"))]);
+    for (name, text) in &files {
+        put(&dir, &[(name, text)]);
+    }
+    // An output that takes nothing yet.
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    let mut command = std::process::Command::new(tests::program("mlog"));
+    let stderr = scratch.join("stderr");
+    command.args(["-o", "raw", "log"]).current_dir(scratch.path()).stdout(writer);
+    command.stderr(fs::File::create(&stderr).expect("own directory"));
+    let mut child = command.spawn().expect("it is built");
+    drop(command);
+    let mut first = [0; 1000];
+    reader.read_exact(&mut first).expect("it writes");
+    fs::remove_file(dir.join(&files[0].0)).expect("own file");
+    fs::remove_file(dir.join(&files[2].0)).expect("own file");
+    let mut rest = Vec::new();
+    reader.read_to_end(&mut rest).expect("it writes");
+    assert_eq!(child.wait().expect("our child").code(), Some(111));
+    let wanted = [&files[0].1, &files[1].1, &files[3].1, &line(9, "current")].map(String::as_bytes).concat();
+    assert!([&first[..], &rest].concat() == wanted);
+    let said = fs::read_to_string(stderr).expect("own file");
+    assert_eq!(said, format!("mlog: warning: unable to read log/{}: file does not exist\n", files[2].0));
+}
+
+/// A follower that slept while retention removed what it had not read says which span may be missing, and goes on.
+#[test]
+fn what_retention_took_from_a_sleeper_is_told() {
+    let scratch = Scratch::new();
+    let mut multilog = logger(scratch.path(), &["t", "s4096", "n3", "./log"]);
+    wait_until(SOON, "there is a log", || scratch.join("log/current").exists());
+    let follower = follower(scratch.path(), &["log"]);
+    multilog.send(numbered(0, 10).as_bytes());
+    wait_for_lines(&follower, 10);
+    follower.settle();
+    follower.signal(Signal::STOP);
+    multilog.send(numbered(10, 2000).as_bytes());
+    wait_until(SOON, "it is logged", || {
+        let all = LogDir::new(scratch.join("log")).all();
+        all.ends_with(numbered(1999, 2000).as_bytes())
+    });
+    follower.signal(Signal::CONT);
+    let last = numbered(1999, 2000);
+    wait_until(SOON, "the last line comes", || follower.stdout().ends_with(last.as_bytes()));
+    let found = numbers(&follower.stdout());
+    let gaps = found.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
+    assert_eq!(gaps, 1, "lines are lost in one place, and none is repeated");
+    let said = String::from_utf8_lossy(&follower.stderr()).into_owned();
+    let told = "may be gone: old logs were removed before they were read";
+    assert!(
+        said.starts_with("mlog: warning: log: lines between 2") && said.trim_end().ends_with(told),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+    follower.kill();
+    multilog.wait();
+}
+
+#[test]
+fn several_logs_are_followed_together() {
+    let scratch = Scratch::new();
+    let mut loggers: Vec<Running> = Vec::new();
+    for name in ["./a", "./b"] {
+        loggers.push(logger(scratch.path(), &["t", "s4096", "n99", name]));
+    }
+    wait_until(SOON, "there are logs", || {
+        ["a", "b"].iter().all(|name| scratch.join(name).join("current").exists())
+    });
+    let follower = mlog(scratch.path()).args(["-f", "-n", "all", "a", "b"]).spawn();
+    let mut wanted = 0;
+    for round in 0..50 {
+        for logger in &mut loggers {
+            logger.send(numbered(round * 10, round * 10 + 10).as_bytes());
+            wanted += 10;
+        }
+    }
+    wait_until(SOON, "all lines come", || {
+        follower.stdout().iter().filter(|byte| **byte == b'\n').count() >= wanted
+    });
+    let text = String::from_utf8(follower.stdout()).expect("text");
+    for name in ["a", "b"] {
+        let of = |line: &str| line.split(' ').nth(2).is_some_and(|service| service == format!("{name}:"));
+        let found: Vec<usize> = text
+            .lines()
+            .filter(|line| of(line))
+            .filter_map(|line| line.split(' ').nth(3)?.parse().ok())
+            .collect();
+        assert_all(&found, 500);
+    }
+    end(follower);
+}
+
+#[test]
+fn it_ends_when_nobody_reads_any_more() {
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[("current", &line(1, "1"))]);
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    let mut command = std::process::Command::new(tests::program("mlog"));
+    command.args(["-f", "-o", "raw", "log"]).current_dir(scratch.path()).stdout(writer);
+    let mut child = command.spawn().expect("it is built");
+    drop(command);
+    let mut first = [0; 10];
+    reader.read_exact(&mut first).expect("it writes");
+    drop(reader);
+    wait_until(SOON, "it ends", || child.try_wait().expect("our child").is_some());
+    assert_eq!(child.wait().expect("our child").code(), Some(111));
+}

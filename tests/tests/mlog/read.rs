@@ -1,0 +1,326 @@
+//! Are all lines there, in the right order, and no others?
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed, TestRunner};
+use tests::feeder::seed;
+use tests::{Cmd, LogDir, Scratch, original};
+
+use super::{SOON, check, label, line, logger, mlog, numbered, old, pack, put, shown};
+
+#[test]
+fn one_log_is_shown_as_by_the_original() {
+    let scratch = Scratch::new();
+    let mut multilog = logger(scratch.path(), &["t", "s4096", "n1000", "./log"]);
+    multilog.send(numbered(0, 3000).as_bytes());
+    // Lines that are cut at the end of a file, and go on in the next.
+    multilog.send(format!("{}\n{}\nend", "y".repeat(20_000), "z".repeat(3000)).as_bytes());
+    multilog.wait();
+    let all = LogDir::new(scratch.join("log")).all();
+    assert_eq!(shown(scratch.path(), &["-o", "raw", "log"]).as_bytes(), all);
+    assert_eq!(shown(scratch.path(), &["-o", "tai64n", "log"]).as_bytes(), all);
+    if let Some(original) = original("tai64nlocal") {
+        let out = Cmd::new(original).env("TZ", "UTC0").run(&all);
+        assert!(shown(scratch.path(), &["log"]).as_bytes() == out.stdout);
+    }
+}
+
+#[test]
+fn a_line_without_an_end_is_joined_ended_or_as_it_is() {
+    let scratch = Scratch::new();
+    let check = |files: &[(&str, &str)], wanted: &str| {
+        let dir = scratch.join("log");
+        put(&dir, files);
+        assert_eq!(shown(scratch.path(), &["-o", "raw", "log"]), wanted, "{files:?}");
+        fs::remove_dir_all(dir).expect("own directory");
+    };
+    let (a, b) = (line(1, "a"), line(20, "b"));
+    let cut = a.trim_end();
+    check(&[(&old(10, "s"), cut), ("current", &format!(" rest\n{b}"))], &format!("{cut} rest\n{b}"));
+    check(&[(&old(10, "s"), cut), ("current", &b)], &format!("{a}{b}"));
+    check(&[(&old(10, "u"), cut), ("current", " rest\n")], &format!("{cut} rest\n"));
+    check(&[(&old(10, "u"), "torn"), ("current", "next\n")], "torn\nnext\n");
+    check(&[(&old(10, "s"), "cut"), ("current", " rest\n")], "cut rest\n");
+    check(&[(&old(10, "s"), cut), (&old(11, "s"), " more"), (&old(12, "s"), ""), ("current", &b)], &{
+        format!("{cut} more\n{b}")
+    });
+    check(&[("current", cut)], &a);
+    check(&[("current", "")], "");
+}
+
+#[test]
+fn compressed_files_are_read_whatever_their_names() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    let mut wanted = String::new();
+    for (second, (program, suffix)) in
+        [("gzip", "s"), ("zstd", "gz"), ("xz", "s.xz"), ("gzip", "notes")].into_iter().enumerate()
+    {
+        let second = second as i64 * 10;
+        let text: String = (0..5).map(|number| line(second + number, program)).collect();
+        if let Some(packed) = pack(program, &text) {
+            put(&dir, &[]);
+            fs::write(dir.join(old(second + 9, suffix)), packed).expect("own directory");
+            wanted += &text;
+        }
+    }
+    put(&dir, &[("current", &line(100, "last"))]);
+    wanted += &line(100, "last");
+    assert_eq!(shown(scratch.path(), &["-o", "raw", "log"]), wanted);
+    let lines: Vec<&str> = wanted.split_inclusive('\n').collect();
+    for last in 0..=lines.len() {
+        let tail = lines[lines.len() - last..].concat();
+        assert_eq!(shown(scratch.path(), &["-o", "raw", "-n", &last.to_string(), "log"]), tail);
+    }
+    // Whole lines from the middle of the second file on.
+    let since = shown(scratch.path(), &["-o", "raw", "--since", &label(12, 0), "log"]);
+    assert_eq!(since, lines.iter().filter(|line| ***line >= *label(12, 0)).copied().collect::<String>());
+}
+
+#[test]
+fn every_stamp_is_placed_by_its_moment() {
+    let scratch = Scratch::new();
+    put(&scratch.join("t"), &[("current", &(line(10, "one") + &line(40, "four")))]);
+    put(&scratch.join("d"), &[("current", "1970-01-01 00:00:20.000000000 two\n more\n")]);
+    put(&scratch.join("i"), &[("current", "1970-01-01T01:00:30.5+01:00 three\n")]);
+    put(&scratch.join("m"), &[("current", "1970-01-01 00:00:50.000 five\n")]);
+    put(&scratch.join("T"), &[("current", "000000060.000001 six\n")]);
+    let wanted = "1970-01-01 00:00:10.000000000 t: one\n1970-01-01 00:00:20.000000000 d: two\nd:  more\n\
+        1970-01-01 00:00:30.500000000 i: three\n1970-01-01 00:00:40.000000000 t: four\n\
+        1970-01-01 00:00:50.000000000 m: five\n1970-01-01 00:01:00.000001000 T: six\n";
+    assert_eq!(shown(scratch.path(), &["T", "d", "i", "m", "t"]), wanted);
+    assert_eq!(shown(scratch.path(), &["-o", "utc", "d"]), "1970-01-01 00:00:20.000000000 two\n more\n");
+    assert_eq!(shown(scratch.path(), &["-o", "iso", "i"]), "1970-01-01T00:00:30.500000000+00:00 three\n");
+    assert_eq!(shown(scratch.path(), &["-o", "tai64n", "T"]), format!("{} six\n", label(60, 1000)));
+    assert_eq!(shown(scratch.path(), &["--since", "1970-01-01 00:00:45", "m", "T", "t"]).lines().count(), 2);
+}
+
+#[test]
+fn services_and_scan_directories_are_found() {
+    let scratch = Scratch::new();
+    put(&scratch.join("service/b/log/main"), &[("current", &line(2, "b"))]);
+    put(&scratch.join("service/a/log/main"), &[("current", &line(1, "a"))]);
+    let both = "1970-01-01 00:00:01.000000000 a: a\n1970-01-01 00:00:02.000000000 b: b\n";
+    assert_eq!(shown(scratch.path(), &["service"]), both);
+    assert_eq!(shown(scratch.path(), &["service/b", "service/a"]), both);
+    assert_eq!(shown(&scratch.join("service/a"), &[]), "1970-01-01 00:00:01.000000000 a\n");
+    assert_eq!(shown(scratch.path(), &["-s", "b", "service"]), "1970-01-01 00:00:02.000000000 b\n");
+    // The same log twice is one log.
+    assert_eq!(
+        shown(scratch.path(), &["service/a", "service/a/log/main"]),
+        "1970-01-01 00:00:01.000000000 a\n"
+    );
+}
+
+/// A line of a log that is made up: its moment if it has a stamp, and its text.
+type Made = (Option<i64>, String);
+
+/// The lines of a log, its stamps not decreasing, and where its files end: after so many lines, plain or packed, cut or not.
+fn made_log() -> impl Strategy<Value = (Vec<Made>, Vec<(usize, bool, bool)>)> {
+    let step = prop_oneof![3 => Just(0i64), 3 => 1i64..3, 1 => 3i64..40];
+    let line = (proptest::option::weighted(0.8, step), "[a-c]{0,3}");
+    let lines = proptest::collection::vec(line, 0..120).prop_map(|lines| {
+        let mut second = 1000;
+        let stamped = |(at, (step, text)): (usize, (Option<i64>, String))| {
+            // Only a log whose first line has a stamp has moments from its beginning on.
+            let step = if at == 0 { Some(step.unwrap_or(0)) } else { step };
+            second += step.unwrap_or(0);
+            (step.map(|_| second), text)
+        };
+        lines.into_iter().enumerate().map(stamped).collect::<Vec<_>>()
+    });
+    (lines, proptest::collection::vec((0usize..30, any::<bool>(), any::<bool>()), 0..6))
+}
+
+/// Each line as it is in the log, and the moment that counts for it.
+fn keyed(lines: &[Made]) -> Vec<(i64, String)> {
+    let mut last = 0;
+    let with_moment = |(second, text): &Made| {
+        last = second.unwrap_or(last);
+        (last, second.map_or(format!("{text}\n"), |second| line(second, text)))
+    };
+    lines.iter().map(with_moment).collect()
+}
+
+/// Writes the log into files that are named when they are full, as multilog does.
+fn write_log(dir: &Path, lines: &[(i64, String)], files: &[(usize, bool, bool)]) {
+    put(dir, &[]);
+    let mut rest = lines;
+    let mut carried = String::new();
+    let mut last = 0;
+    for (number, (len, is_packed, is_cut)) in files.iter().enumerate() {
+        let (now, after) = rest.split_at((*len).min(rest.len()));
+        let (Some((second, _)), false) = (now.last(), after.is_empty()) else { continue };
+        rest = after;
+        let mut text: String = std::mem::take(&mut carried);
+        text.extend(now.iter().map(|(_, line)| line.as_str()));
+        // The next line began before this file was full.
+        if *is_cut && let Some(((_, line), after)) = rest.split_first() {
+            let at = line.len() / 2;
+            // In the middle of a stamp no logger cuts.
+            if at > 26 || !line.starts_with('@') {
+                text.push_str(&line[..at]);
+                carried = line[at..].to_owned();
+                rest = after;
+            }
+        }
+        last = (*second).max(last);
+        let name = format!("{}.s", label(last, 500 + number as u32));
+        let packed = if *is_packed { pack("gzip", &text) } else { None };
+        fs::write(dir.join(name), packed.unwrap_or_else(|| text.into_bytes())).expect("own directory");
+    }
+    let rest: String = carried + &rest.iter().map(|(_, line)| line.as_str()).collect::<String>();
+    fs::write(dir.join("current"), rest).expect("own directory");
+}
+
+fn run_property<S: Strategy>(strategy: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    let config = Config {
+        cases: 60,
+        max_shrink_iters: 60,
+        rng_seed: RngSeed::Fixed(seed()),
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new(config).run(strategy, test).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn what_is_found_by_bisection_is_what_reading_everything_finds() {
+    let strategy = (made_log(), 990i64..1100, 990i64..1100, 0usize..20);
+    run_property(&strategy, |((lines, files), since, until, last)| {
+        let scratch = Scratch::new();
+        let lines = keyed(&lines);
+        write_log(&scratch.join("log"), &lines, &files);
+        let wanted = |is_wanted: &dyn Fn(i64) -> bool| -> Vec<&str> {
+            lines.iter().filter(|(moment, _)| is_wanted(*moment)).map(|(_, line)| line.as_str()).collect()
+        };
+        let (from, to) = (label(since, 0), label(until, 0));
+        let run = |arguments: &[&str]| shown(scratch.path(), &[&["-o", "raw", "log"], arguments].concat());
+        prop_assert_eq!(run(&[]), wanted(&|_| true).concat());
+        prop_assert_eq!(run(&["--since", &from]), wanted(&|moment| moment >= since).concat());
+        prop_assert_eq!(run(&["--until", &to]), wanted(&|moment| moment <= until).concat());
+        let both = wanted(&|moment| moment >= since && moment <= until);
+        prop_assert_eq!(run(&["--since", &from, "--until", &to]), both.concat());
+        prop_assert_eq!(run(&["--all", "--since", &from, "--until", &to]), both.concat());
+        let tail = |lines: &[&str]| lines[lines.len() - last.min(lines.len())..].concat();
+        let number = last.to_string();
+        prop_assert_eq!(run(&["-n", &number, "--since", &from, "--until", &to]), tail(&both));
+        prop_assert_eq!(run(&["-n", &number]), tail(&wanted(&|_| true)));
+        let matching: Vec<&str> = lines
+            .iter()
+            .map(|(_, line)| line.as_str())
+            .filter(|line| line.rsplit(' ').next().is_some_and(|text| text.contains('a')))
+            .collect();
+        prop_assert_eq!(run(&["-n", &number, "-g", "a"]), tail(&matching));
+        Ok(())
+    });
+}
+
+#[test]
+fn merging_is_sorting() {
+    let strategy = (proptest::collection::vec(made_log(), 1..5), 0usize..40);
+    run_property(&strategy, |(logs, last)| {
+        let scratch = Scratch::new();
+        let mut all = Vec::new();
+        for (number, (lines, files)) in logs.iter().enumerate() {
+            let lines = keyed(lines);
+            write_log(&scratch.join(format!("{number}")), &lines, files);
+            all.extend(lines.into_iter().map(|(moment, line)| (moment, number, line)));
+        }
+        // Stable: within a log, and of equal moments, lines stay as they are.
+        all.sort_by_key(|(moment, number, _)| (*moment, *number));
+        let names: Vec<String> = (0..logs.len()).map(|number| number.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let run = |arguments: &[&str]| shown(scratch.path(), &[arguments, &names].concat());
+        let lines: Vec<&str> = all.iter().map(|(_, _, line)| line.as_str()).collect();
+        prop_assert_eq!(run(&["-o", "raw"]), lines.concat());
+        let tail = lines[lines.len() - last.min(lines.len())..].concat();
+        prop_assert_eq!(run(&["-o", "raw", "-n", &last.to_string()]), tail);
+        let matching =
+            lines.iter().filter(|line| line.rsplit(' ').next().is_some_and(|text| text.contains('b')));
+        prop_assert_eq!(run(&["-o", "raw", "-g", "b"]), matching.copied().collect::<String>());
+        Ok(())
+    });
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
+    let scratch = Scratch::new();
+    put(&scratch.join("good"), &[("current", &line(1, "good"))]);
+    put(&scratch.join("empty"), &[]);
+    put(&scratch.join("not"), &[("a-file", "x")]);
+    let good = "1970-01-01 00:00:01.000000000 good\n";
+    let warning = |what: &str| format!("mlog: warning: unable to read {what}\n");
+    let run = |arguments: &[&str]| mlog(scratch.path()).args(arguments).run(b"");
+    check(&run(&["gone", "good"]), "exit 111", good, &warning("gone: file does not exist"));
+    check(&run(&["empty", "good"]), "exit 111", good, &warning("empty: no log in this directory"));
+    check(&run(&["not/a-file"]), "exit 111", "", &warning("not/a-file: not a directory"));
+    check(&run(&["-s", "x", "good"]), "exit 111", "", "mlog: fatal: unable to find service x: no such log\n");
+
+    let text: String = (0..5000).map(|number| line(number, &format!("{}", number * 7919 % 10_007))).collect();
+    let mut short = pack("gzip", &text).expect("gzip is part of every system");
+    short.truncate(short.len() / 2);
+    put(&scratch.join("log"), &[("current", &line(9999, "current"))]);
+    fs::write(scratch.join("log").join(old(6000, "s")), short).expect("own directory");
+    let out = run(&["-o", "raw", "log"]);
+    let name = format!("log/{}: compressed data ends too early", old(6000, "s"));
+    assert_eq!((out.status().as_str(), out.messages()), ("exit 111", warning(&name)));
+    let shown = String::from_utf8(out.stdout).expect("the log is text");
+    let body = shown.strip_suffix(&line(9999, "current")).expect("the rest went on");
+    assert!(body.len() > text.len() / 4 && text.starts_with(body.trim_end()), "{} bytes", body.len());
+}
+
+#[test]
+fn wrong_usage_is_told() {
+    let scratch = Scratch::new();
+    let usage = |arguments: &[&str], wanted: &str| {
+        let out = mlog(scratch.path()).args(arguments).run(b"");
+        assert!(out.status() == "exit 100" && out.stdout.is_empty(), "{out}");
+        let messages = out.messages();
+        assert!(messages.starts_with("mlog: usage: ") && messages.contains(wanted), "{messages}");
+        assert_eq!(messages.lines().count(), 1, "{messages}");
+    };
+    usage(&["-q"], "-q");
+    usage(&["--since", "soon"], "--since: soon is no time; accepted are 2026-11-22, ");
+    usage(&["-g", "("], "unable to understand regular expression");
+    usage(&["-o", "xml"], "one of local utc iso tai64n raw json syslog");
+    let help = shown(scratch.path(), &["--help"]);
+    assert!(help.starts_with("usage: mlog ") && help.lines().count() <= 24, "{help}");
+    assert!(help.lines().all(|line| line.len() <= 100));
+    assert!(shown(scratch.path(), &["--version"]).starts_with("mlog "));
+}
+
+#[test]
+fn the_beginning_is_found_without_reading_what_lies_before() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    put(&dir, &[]);
+    for file in 1..=8 {
+        let text: String = (0..100_000).map(|n| format!("{} {n:060}\n", label(file, n * 1000))).collect();
+        fs::write(dir.join(format!("{}.s", label(file, 999_999_999))), text).expect("own directory");
+    }
+    put(&dir, &[("current", &line(9, "current"))]);
+    let trace = scratch.join("trace");
+    for arguments in [&["-n", "2"][..], &["--since", &label(8, 99_999_000)]] {
+        let cmd = mlog(scratch.path()).args(["-o", "raw", "log"]).args(arguments).limit(SOON);
+        let strace = tests::rig::strace();
+        let out = match strace {
+            Some(strace) => {
+                let trace = trace.to_str().expect("a path of text");
+                cmd.behind([strace, "-o", trace, "-e", "trace=pread64"]).run(b"")
+            }
+            None => cmd.run(b""),
+        };
+        let wanted = format!("{} {:060}\n", label(8, 99_999_000), 99_999) + &line(9, "current");
+        assert_eq!(String::from_utf8_lossy(&out.stdout), wanted);
+        if strace.is_some() {
+            let text = fs::read_to_string(&trace).expect("strace wrote it");
+            let read: u64 =
+                text.lines().filter_map(|line| line.rsplit("= ").next()?.trim().parse::<u64>().ok()).sum();
+            // Of seventy million.
+            assert!(0 < read && read < 4 << 20, "{read} bytes were read");
+        }
+    }
+}

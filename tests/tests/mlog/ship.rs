@@ -1,0 +1,135 @@
+//! Does a collector get every line, in a form it understands? With a real rsyslogd on the loopback.
+
+use std::collections::HashSet;
+use std::fs;
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tests::feeder::{Rng, seed};
+use tests::{LogDir, Scratch, original, program, wait_for, wait_until};
+
+use super::{SOON, line, logger, numbered, put};
+
+/// rsyslogd with a configuration of its own, on a port that the system gave it.
+struct Collector {
+    child: Child,
+    port: u16,
+    output: PathBuf,
+}
+
+impl Collector {
+    fn start(rsyslogd: &Path, scratch: &Scratch) -> Collector {
+        let (port, output) = (scratch.join("port"), scratch.join("collected"));
+        let config = format!(
+            "global(workDirectory=\"{dir}\" maxMessageSize=\"64k\")\n\
+             module(load=\"imtcp\")\n\
+             input(type=\"imtcp\" address=\"127.0.0.1\" port=\"0\" listenPortFileName=\"{port}\")\n\
+             template(name=\"fields\" type=\"string\" string=\"%timestamp:::date-rfc3339% %syslogtag% %pri% %msg%\\n\")\n\
+             action(type=\"omfile\" file=\"{output}\" template=\"fields\")\n",
+            dir = scratch.path().display(),
+            port = port.display(),
+            output = output.display(),
+        );
+        let path = scratch.join("rsyslog.conf");
+        fs::write(&path, config).expect("own directory");
+        let child = Command::new(rsyslogd)
+            .arg("-n")
+            .arg("-f")
+            .arg(&path)
+            .arg("-i")
+            .arg(scratch.join("pid"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(scratch.join("rsyslog.errors")).expect("own directory"))
+            .spawn()
+            .expect("it is installed");
+        let port = wait_for(SOON, "rsyslogd listens", || fs::read_to_string(&port).ok()?.trim().parse().ok());
+        Collector { child, port, output }
+    }
+
+    /// Starts mlog with a connection as its output, as a shell's `>/dev/tcp/…` or tcpclient gives it.
+    fn shipper(&self, cwd: &Path, arguments: &[&str]) -> Child {
+        let connection = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        Command::new(program("mlog"))
+            .args(["-o", "syslog"])
+            .args(arguments)
+            .current_dir(cwd)
+            .env("TZ", "UTC0")
+            .stdin(Stdio::null())
+            .stdout(OwnedFd::from(connection))
+            .spawn()
+            .expect("it is built")
+    }
+
+    fn collected(&self) -> Vec<u8> {
+        fs::read(&self.output).unwrap_or_default()
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+#[test]
+fn rsyslog_understands_what_comes() {
+    let Some(rsyslogd) = original("rsyslogd") else { return };
+    let scratch = Scratch::new();
+    let collector = Collector::start(&rsyslogd, &scratch);
+    put(
+        &scratch.join("service/smtpd/log/main"),
+        &[("current", &(line(1_700_000_000, "one") + "two: 50%\n"))],
+    );
+    let mut shipper = collector.shipper(scratch.path(), &["service"]);
+    assert_eq!(shipper.wait().expect("our child").code(), Some(0));
+    let wanted = "2023-11-14T22:13:20.000000Z smtpd 30 one\n2023-11-14T22:13:20.000000Z smtpd 30 two: 50%\n";
+    wait_until(SOON, "rsyslog has both lines", || collector.collected().len() >= wanted.len());
+    assert_eq!(String::from_utf8_lossy(&collector.collected()), wanted);
+}
+
+#[test]
+fn rsyslog_gets_every_line_from_a_shipper_that_is_killed() {
+    const LINES: usize = 100_000;
+    let Some(rsyslogd) = original("rsyslogd") else { return };
+    let seed = seed();
+    let mut rng = Rng::new(seed);
+    let scratch = Scratch::new();
+    let collector = Collector::start(&rsyslogd, &scratch);
+    let mut multilog = logger(scratch.path(), &["t", "s65536", "n9999", "./smtpd"]);
+    wait_until(SOON, "there is a log", || scratch.join("smtpd/current").exists());
+    let ship = ["-f", "--cursor", "cursor", "smtpd"];
+    let (mut sent, mut kills) = (0, 0);
+    while sent < LINES {
+        let mut shipper = collector.shipper(scratch.path(), &ship);
+        let many = (rng.range(1, 3000) as usize).min(LINES - sent);
+        multilog.send(numbered(sent, sent + many).as_bytes());
+        sent += many;
+        std::thread::sleep(Duration::from_micros(rng.range(0, 40_000)));
+        shipper.kill().expect("our child");
+        shipper.wait().expect("our child");
+        kills += 1;
+    }
+    let rotations = LogDir::new(scratch.join("smtpd")).old_logs().len();
+    assert!(kills > 20 && rotations > 20, "{kills} kills, {rotations} rotations");
+    let mut shipper = collector.shipper(scratch.path(), &ship);
+    let mut missing: HashSet<String> = numbered(0, LINES).lines().map(str::to_owned).collect();
+    let last = numbered(LINES - 1, LINES);
+    wait_until(SOON, "the last line is there", || collector.collected().ends_with(last.as_bytes()));
+    // Lines of an earlier connection may still be on their way.
+    wait_until(SOON, &format!("rsyslog has all lines, seed {seed}"), || {
+        for line in String::from_utf8_lossy(&collector.collected()).lines() {
+            if let Some(text) = line.splitn(4, ' ').nth(3) {
+                missing.remove(text);
+            }
+        }
+        missing.is_empty()
+    });
+    shipper.kill().expect("our child");
+    shipper.wait().expect("our child");
+    multilog.wait();
+}

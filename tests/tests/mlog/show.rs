@@ -1,0 +1,116 @@
+//! What people and machines get to see: marks, escapes, JSON, figures.
+
+use std::fs::File;
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use tests::{Scratch, program};
+
+use super::{label, line, old, put, shown};
+
+/// What mlog writes to a terminal of 40 columns, with this in the environment.
+fn on_a_terminal(scratch: &Scratch, arguments: &[&str], no_color: Option<&str>) -> String {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("it is ours");
+    let name = ptsname(&terminal, Vec::new()).expect("it has a name");
+    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: 40, ws_xpixel: 0, ws_ypixel: 0 })
+        .expect("it is ours");
+    let other =
+        File::options().read(true).write(true).open(name.to_str().expect("text")).expect("it is there");
+    let mut command = Command::new(program("mlog"));
+    command.args(arguments).current_dir(scratch.path()).env("TZ", "UTC0").env_remove("NO_COLOR");
+    if let Some(value) = no_color {
+        command.env("NO_COLOR", value);
+    }
+    let mut child = command.stdin(Stdio::null()).stdout(other).spawn().expect("it is built");
+    drop(command);
+    let mut text = Vec::new();
+    // When the last program is gone a terminal ends with an error.
+    _ = File::from(terminal).read_to_end(&mut text);
+    assert_eq!(child.wait().expect("our child").code(), Some(0));
+    String::from_utf8_lossy(&text).replace("\r\n", "\n")
+}
+
+#[test]
+fn terminals_get_colours_and_nothing_to_obey() {
+    let scratch = Scratch::new();
+    put(&scratch.join("a"), &[("current", &line(1, "\u{1b}[31mred\u{7}"))]);
+    put(&scratch.join("b"), &[("current", &line(2, "gr\u{fc}n\ttab"))]);
+    let plain =
+        "1970-01-01 00:00:01.000000000 a: \\x1b[31mred\\x07\n1970-01-01 00:00:02.000000000 b: grün\ttab\n";
+    let raw = plain.replace("\\x1b", "\u{1b}").replace("\\x07", "\u{7}");
+    assert_eq!(shown(scratch.path(), &["a", "b"]), raw);
+    assert_eq!(shown(scratch.path(), &["--escape", "always", "a", "b"]), plain);
+
+    let coloured = on_a_terminal(&scratch, &["a", "b"], None);
+    assert!(coloured.starts_with("\u{1b}[2m1970-01-01 00:00:01.000000000\u{1b}[0m \u{1b}["), "{coloured:?}");
+    assert!(coloured.contains("\u{1b}[0m: \\x1b[31mred\\x07\n"), "{coloured:?}");
+    // The tab comes as blanks, or not, as the terminal is set.
+    let without_tab = |text: &str| text.replace('\t', " ").split(' ').filter(|word| !word.is_empty()).count();
+    let plainly = on_a_terminal(&scratch, &["a", "b"], Some("1"));
+    assert!(plainly.starts_with("1970-01-01 00:00:01.000000000 a: \\x1b[31mred\\x07\n"), "{plainly:?}");
+    assert_eq!(without_tab(&plainly), without_tab(plain));
+    assert!(on_a_terminal(&scratch, &["a", "b"], Some("")).starts_with("\u{1b}[2m"));
+    assert!(on_a_terminal(&scratch, &["--color=never", "a"], None).starts_with("1970-01-01"));
+    let raw = on_a_terminal(&scratch, &["-o", "raw", "a"], None);
+    assert_eq!(raw, line(1, "\\x1b[31mred\\x07"));
+    assert!(on_a_terminal(&scratch, &["--escape=never", "--color=never", "a"], None).contains("\u{1b}[31m"));
+}
+
+#[test]
+fn json_is_an_object_a_line() {
+    let scratch = Scratch::new();
+    put(&scratch.join("smtpd"), &[(&old(9, "s"), &line(1, "a \"quote\"")), ("current", "none\n")]);
+    std::fs::write(scratch.join("smtpd/current"), b"none \xff\\\n").expect("own file");
+    let wanted = format!(
+        "{{\"time\":\"1970-01-01T00:00:01.000000000+00:00\",\"label\":\"{}\",\"service\":\"smtpd\",\
+         \"file\":\"smtpd/{}\",\"message\":\"a \\\"quote\\\"\"}}\n\
+         {{\"time\":null,\"label\":null,\"service\":\"smtpd\",\"file\":\"smtpd/current\",\
+         \"message\":\"none \\\\xff\\\\\\\\\",\"escaped\":true}}\n",
+        label(1, 0),
+        old(9, "s")
+    );
+    assert_eq!(shown(scratch.path(), &["-o", "json", "smtpd"]), wanted);
+}
+
+#[test]
+fn figures_and_a_chart_that_fits() {
+    let scratch = Scratch::new();
+    let lines: String = (0..100).map(|hour| line(hour * 3600, "x").repeat(1 + hour as usize % 8)).collect();
+    put(&scratch.join("smtpd"), &[("current", &lines)]);
+    let wanted = "smtpd (smtpd)\n";
+    let text = shown(scratch.path(), &["--stat", "smtpd"]);
+    assert!(text.starts_with(wanted) && text.contains("1 file") && text.contains(" 442 lines\n"), "{text}");
+    assert!(text.contains("  1970-01-01 00:00:00 to 1970-01-05 03:00:00\n"), "{text}");
+    let width = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    assert!(width(&text) <= 80, "{text}");
+    let narrow = on_a_terminal(&scratch, &["--stat", "smtpd"], None);
+    let chart = narrow.lines().find(|line| line.contains('█')).expect("there is a chart");
+    assert!((20..=40).contains(&chart.chars().count()), "{narrow}");
+    let json = shown(scratch.path(), &["--stat", "-o", "json", "--since", "1970-01-05", "smtpd"]);
+    assert!(json.contains("\"lines\":10,\"first\":\"1970-01-05T00:00:00.000+00:00\""), "{json}");
+    assert_eq!(json.matches("\"hour\":").count(), 4);
+}
+
+#[test]
+fn completions_are_for_their_shells() {
+    let scratch = Scratch::new();
+    for (shell, check) in [("bash", "bash"), ("zsh", "zsh"), ("fish", "fish")] {
+        let text = shown(scratch.path(), &["--completion", shell]);
+        assert!(text.contains(&format!("mlog --completion {shell}")), "{text}");
+        let path = scratch.join(shell);
+        std::fs::write(&path, text).expect("own directory");
+        // Where the shell is installed, it understands the text.
+        if let Ok(status) = Command::new(check).arg("-n").arg(&path).status() {
+            assert!(status.success(), "{shell}");
+        }
+    }
+    let out = Command::new("bash")
+        .args(["-c", "source ./bash; COMP_WORDS=(mlog -o j); COMP_CWORD=2; _mlog; echo \"${COMPREPLY[@]}\""])
+        .current_dir(scratch.path())
+        .output()
+        .expect("bash is everywhere");
+    assert_eq!(String::from_utf8_lossy(&out.stdout), "json\n");
+}
