@@ -25,6 +25,7 @@ mod scratch;
 mod services;
 mod speed;
 mod stop;
+mod tree;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -77,6 +78,10 @@ fn compare(options: &Options) -> Result<(), Fail> {
     let chain = chain::measure(options, &scratch)?;
     if options.wants(chain::CHAIN) {
         say(&chain::report(&chain))?;
+    }
+    let trees = tree::measure(options, &scratch)?;
+    if options.wants(tree::TREE) {
+        say(&tree::report(&trees))?;
     }
     let readers = readers::measure(options, &scratch)?;
     if readers::READERS.iter().any(|reader| options.wants(reader.name)) {

@@ -8,6 +8,7 @@ use crate::fail::Fail;
 use crate::filters::FILTERS;
 use crate::readers::READERS;
 use crate::services::SERVICES;
+use crate::tree::TREE;
 
 pub const HELP: &str = "\
 compare: our multilog beside the loggers that are installed, timed from outside.
@@ -28,7 +29,7 @@ arguments our multilog gets before the directory, as in --peer fork='/opt/fork/b
 Without {script} the command takes no part where patterns are asked for.
 
 cases: qmail-t qmail-d qmail-plain 20-byte-t 200-byte-t 2000-byte-t 0-patterns 1-pattern 10-patterns 100-patterns
-       100-often alone memory tai64n tai64nlocal chain services mlog-raw mlog-local mlog-grep
+       100-often alone memory tai64n tai64nlocal chain services tree mlog-raw mlog-local mlog-grep
 ";
 
 /// What the command line asks for.
@@ -133,7 +134,7 @@ fn case(name: String) -> Result<String, Fail> {
 fn names() -> impl Iterator<Item = &'static str> {
     let filters = FILTERS.iter().map(|filter| filter.name);
     let readers = READERS.iter().map(|reader| reader.name);
-    let own = [ALONE, MEMORY, CHAIN, SERVICES];
+    let own = [ALONE, MEMORY, CHAIN, SERVICES, TREE];
     CASES.iter().map(|case| case.name).chain(own).chain(filters).chain(readers)
 }
 

@@ -1,7 +1,7 @@
 //! A scan directory with services, and the svscan that runs it.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -55,11 +55,8 @@ impl Tree {
     ///
     /// Where the temporary directory cannot be written.
     pub fn copy(&self, programs: &[PathBuf]) {
-        for program in programs {
-            let name = program.file_name().expect("a program has a name");
-            // fs::copy keeps the mode.
-            fs::copy(program, self.join("bin").join(name)).expect("own directory");
-        }
+        let copied = Cmd::new("cp").args(programs).arg(self.join("bin")).run(b"");
+        assert_eq!(copied.status(), "exit 0", "{copied}");
     }
 
     /// A path inside.
@@ -82,8 +79,10 @@ impl Tree {
     pub fn script(&self, path: &str, text: &str) {
         let path = self.join(path);
         fs::create_dir_all(path.parent().expect("it has a directory")).expect("own directory");
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("own directory");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("own file");
+        // By another process: a child that another test forks meanwhile would hold our open file, and "text busy" it would be.
+        let write = Cmd::new("sh").args(["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh"]).arg(&path);
+        let written = write.run(format!("#!/bin/sh\n{text}\n").as_bytes());
+        assert_eq!(written.status(), "exit 0", "{written}");
     }
 
     /// A service in the store, with its logger if `log` is not empty.
