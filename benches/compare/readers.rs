@@ -181,7 +181,7 @@ impl Reader {
             command.args(["-c", self.shell, "sh"]).args(&log.files);
             command
         };
-        command.stdin(Stdio::null()).env("TZ", "UTC0");
+        command.stdin(Stdio::null());
         Ok(Some(command))
     }
 
