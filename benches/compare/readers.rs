@@ -132,7 +132,7 @@ impl Log {
                 let start = text.len();
                 text.extend_from_slice(&label(micros));
                 text.push(b' ');
-                let is_rare = log.all.lines % RARE_EVERY == 0;
+                let is_rare = log.all.lines.is_multiple_of(RARE_EVERY);
                 if is_rare {
                     text.extend_from_slice(RARE.as_bytes());
                 }
@@ -181,7 +181,7 @@ impl Reader {
             command.args(["-c", self.shell, "sh"]).args(&log.files);
             command
         };
-        command.stdin(Stdio::null()).env("TZ", "UTC0");
+        command.stdin(Stdio::null());
         Ok(Some(command))
     }
 

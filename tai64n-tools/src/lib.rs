@@ -3,6 +3,7 @@
 //! ```text
 //! feed → filter (how a line begins: stamping, or local ← zone ← calendar) → sink
 //! logdir → files (unpack, in parallel) ↗                                   ↘ one output, in order
+//! logdir → mlog (its own road; moment tells which stamp a line has)
 //! ```
 //!
 //! A byte that is read is written: bad labels, lines of any length and compressed files that end too early pass as far as they

@@ -558,8 +558,11 @@ impl Log {
         let mut place = Place::before(&file.opened);
         (place.offset, place.print) = (offset, print(&taken[taken.len() - own..]));
         (place.after, place.unnamed) = (file.after, file.unnamed);
-        place.last = last_moment(taken, &mut self.stamps)
-            .or_else(|| self.place.as_ref().and_then(|place| Some((place.last?.0, u64::MAX))));
+        place.last = last_moment(taken, &mut self.stamps).or_else(|| {
+            // Without a stamp they all share that of the line before.
+            let (moment, count) = self.place.as_ref()?.last?;
+            Some((moment, count + lines(taken).count() as u64))
+        });
         self.place = Some(place);
     }
 

@@ -98,13 +98,16 @@ impl Patterns {
     ///
     /// # Errors
     /// One of them is no regular expression, or too large.
-    pub fn new<P: AsRef<str>>(patterns: &[P]) -> Result<Self, BuildError> {
+    pub fn new<P: AsRef<str>>(patterns: &[P]) -> Result<Self, Box<BuildError>> {
         // Bytes, so that a point stands for any byte of a line that is not UTF-8.
         let syntax = syntax::Config::new().unicode(false).utf8(false).multi_line(true);
         let config = Regex::config().utf8_empty(false);
-        let regex = Regex::builder().syntax(syntax).configure(config).build_many(patterns)?;
-        let parsed = patterns.iter().map(|pattern| syntax::parse_with(pattern.as_ref(), &syntax));
-        let by_block = parsed.into_iter().all(|hir| hir.is_ok_and(|hir| is_found_in_block(&hir)));
+        let regex =
+            Regex::builder().syntax(syntax).configure(config).build_many(patterns).map_err(Box::new)?;
+        let is_found = |pattern: &P| {
+            syntax::parse_with(pattern.as_ref(), &syntax).is_ok_and(|hir| is_found_in_block(&hir))
+        };
+        let by_block = patterns.iter().all(is_found);
         Ok(Patterns { regex, by_block })
     }
 
