@@ -73,8 +73,7 @@ fn one(
         pipe.write(&burst);
         thread::sleep(Duration::from_micros(rng.range(0, 2_000)));
     }
-    // Between two instructions: while a sync is under way the file system may be shut down in such a moment that the sync says it
-    // has succeeded, which no disk would say.
+    // Between two instructions, so that it is certain what was acknowledged.
     running.signal(Signal::STOP);
     wait_until(SOON, "every thread has stopped", || is_stopped(&running));
     let safe = safe_logs(&log);

@@ -1,8 +1,8 @@
 //! A disk that takes every write and cannot keep it: an ext4 without a journal whose disk ends earlier than it was told. Writes
 //! succeed, the sync fails once, and what was lost is never seen again.
 //!
-//! (An image on a tmpfs that is too small for it is no such disk: Linux' loop driver takes the write that was cut short there for a
-//! whole one, so that even the sync succeeds. Nobody can do anything about a disk that lies.)
+//! (An image on a tmpfs that is too small for it was seen to lose the end of a file whose sync had succeeded: nobody can do
+//! anything about a disk that lies.)
 
 use std::io::Write;
 use std::thread;
