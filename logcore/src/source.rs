@@ -271,9 +271,11 @@ fn look_into_pipe(
     let mut len = 0;
     // A pipe of packets gives one packet a read.
     while len < seen {
-        match retry_on_intr(|| rustix::io::read(mirror_out, &mut buffer[len..seen]))? {
-            0 => return Err(Errno::IO),
-            read => len += read,
+        match retry_on_intr(|| rustix::io::read(mirror_out, &mut buffer[len..seen])) {
+            // The copy is ours, and it is there. Left where it is, it would be taken for the next one.
+            Ok(0) | Err(Errno::AGAIN) => return Err(Errno::IO),
+            Ok(read) => len += read,
+            Err(errno) => return Err(errno),
         }
     }
     Ok(Look { len, ended: len == 0 })

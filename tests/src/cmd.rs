@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -148,7 +148,18 @@ impl Cmd {
         let pidfd =
             rustix::process::pidfd_open(pid, PidfdFlags::empty()).expect("a child not waited for yet");
         let end = Instant::now() + self.limit;
-        Running { child, pidfd, shown: self.shown, limit: self.limit, end, input: None, stdout, stderr }
+        let ended = None;
+        Running {
+            child,
+            ended,
+            pidfd,
+            shown: self.shown,
+            limit: self.limit,
+            end,
+            input: None,
+            stdout,
+            stderr,
+        }
     }
 }
 
@@ -156,6 +167,8 @@ impl Cmd {
 #[derive(Debug)]
 pub struct Running {
     child: Child,
+    /// How it ended, where somebody else has waited for it: its id may be another process by now.
+    ended: Option<ExitStatus>,
     pidfd: OwnedFd,
     shown: String,
     limit: Duration,
@@ -272,8 +285,24 @@ impl Running {
         self.reap()
     }
 
+    /// What was left of it, after its tracer has waited for its end.
+    pub(crate) fn waited_for(mut self, status: ExitStatus) -> Output {
+        self.ended = Some(status);
+        self.reap()
+    }
+
+    /// Kills it by a handle that never means another process.
+    pub(crate) fn killer(&self) -> OwnedFd {
+        self.pidfd.try_clone().expect("a second descriptor")
+    }
+
+    /// When its time is over.
+    pub(crate) fn end(&self) -> Instant {
+        self.end
+    }
+
     fn reap(&mut self) -> Output {
-        let status = self.child.wait().expect("a child of ours");
+        let status = self.ended.unwrap_or_else(|| self.child.wait().expect("a child of ours"));
         Output {
             status,
             shown: self.shown.clone(),
@@ -292,6 +321,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if self.ended.is_some() {
+            return;
+        }
         // Reaped already: both fail, which is as it should be.
         _ = self.child.kill();
         _ = self.child.wait();

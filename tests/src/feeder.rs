@@ -122,6 +122,11 @@ impl Corpus {
         (self.starts[n + 1] - self.starts[n]) as usize
     }
 
+    /// Where line `n` starts in the input; for the number of lines, where the next one would.
+    pub fn start(&self, n: usize) -> u64 {
+        self.starts[n]
+    }
+
     /// All lines one after another, as they go into the pipe.
     pub fn input(&self) -> Vec<u8> {
         (0..self.lines()).flat_map(|n| self.line(n)).collect()
@@ -257,6 +262,8 @@ pub struct Rules {
     pub kills: usize,
     /// Lines longer than this may be split in parts at a kill; none is lost either way.
     pub splits_over: usize,
+    /// Old logs were removed: the log may begin with any line.
+    pub trimmed: bool,
 }
 
 /// What [`judge`] found.
@@ -274,6 +281,10 @@ pub struct Verdict {
     pub fragments: usize,
     /// Long lines that a kill has split, with all bytes there.
     pub splits: usize,
+    /// Whole lines that are there once more than needed.
+    pub duplicated: usize,
+    /// Pieces that are no line of the input and stand for none: half a line that is nowhere whole, two lines run together, NULs.
+    pub torn: usize,
     /// Everything against the rules, `lost` included, in words.
     pub faults: Vec<String>,
 }
@@ -293,6 +304,7 @@ pub fn judge(dir: &Path, corpus: &Corpus, rules: &Rules) -> Verdict {
 
     let mut expected = corpus.next_wanted(0, rules.classes);
     let mut furthest = expected;
+    let mut first = 0;
     let mut whole = vec![false; corpus.lines()];
     let mut torn: Vec<usize> = Vec::new();
     let mut parts: HashMap<usize, Vec<(u64, u64)>> = HashMap::new();
@@ -303,6 +315,7 @@ pub fn judge(dir: &Path, corpus: &Corpus, rules: &Rules) -> Verdict {
         corpus.locate(&text[stamp..], terminated, expected).is_some()
     };
 
+    let mut begun = !rules.trimmed;
     let mut pieces = pieces.into_iter().peekable();
     while let Some(mut piece) = pieces.next() {
         // A full file ends anywhere in a line; what the next file starts with is its rest, if together they make sense.
@@ -341,8 +354,13 @@ pub fn judge(dir: &Path, corpus: &Corpus, rules: &Rules) -> Verdict {
         }
         let Some(start) = corpus.locate(text, piece.terminated, expected) else {
             verdict.faults.push(format!("{}: not from the input: {}", piece.file, Show(text)));
+            verdict.torn += 1;
             continue;
         };
+        if !std::mem::replace(&mut begun, true) {
+            (expected, furthest) = (start, start);
+            first = corpus.line_at(start);
+        }
         let n = corpus.line_at(start);
         let line_end = corpus.starts[n + 1];
         if !wants(n) {
@@ -368,7 +386,9 @@ pub fn judge(dir: &Path, corpus: &Corpus, rules: &Rules) -> Verdict {
             end = line_end;
         }
         if end == line_end {
-            whole[n] |= start == corpus.starts[n];
+            let is_whole = start == corpus.starts[n];
+            verdict.duplicated += usize::from(is_whole && whole[n]);
+            whole[n] |= is_whole;
             expected = corpus.next_wanted(n + 1, rules.classes);
         } else {
             expected = end;
@@ -386,7 +406,7 @@ pub fn judge(dir: &Path, corpus: &Corpus, rules: &Rules) -> Verdict {
             .faults
             .push(format!("{count} stamps that are not after the one before, the first in {first}"));
     }
-    for n in (0..corpus.lines()).filter(|&n| wants(n)) {
+    for n in (first..corpus.lines()).filter(|&n| wants(n)) {
         if whole[n] {
             verdict.lines += 1;
         } else if parts.get_mut(&n).is_some_and(|parts| covers(parts, corpus.starts[n], corpus.starts[n + 1]))
@@ -401,6 +421,8 @@ pub fn judge(dir: &Path, corpus: &Corpus, rules: &Rules) -> Verdict {
         }
     }
     verdict.fragments += torn.iter().filter(|&&n| whole[n]).count();
+    let pieces_of_lost = verdict.lost.iter().filter_map(|n| parts.get(n)).map(Vec::len);
+    verdict.torn += pieces_of_lost.sum::<usize>();
     if !verdict.lost.is_empty() {
         verdict.faults.push(format!("lost lines: {:?}", verdict.lost));
     }
@@ -470,8 +492,14 @@ fn pieces(dir: &Path, rules: &Rules, faults: &mut Vec<String>) -> Vec<Piece> {
 mod tests {
     use super::*;
 
-    const RULES: Rules =
-        Rules { size: 100_000, stamped: false, classes: b"ABC", kills: 0, splits_over: 32_768 };
+    const RULES: Rules = Rules {
+        size: 100_000,
+        stamped: false,
+        classes: b"ABC",
+        kills: 0,
+        splits_over: 32_768,
+        trimmed: false,
+    };
 
     fn corpus() -> Corpus {
         let mut corpus = Corpus::new();
@@ -546,6 +574,26 @@ mod tests {
         wrong[1_000] ^= 1;
         check(&wrong, 1, "not from the input");
         check(&wrong, 1, "lost lines: [2]");
+    }
+
+    #[test]
+    fn the_worth_of_a_log_is_counted_in_lines() {
+        let corpus = corpus();
+        let line = |n: usize| corpus.line(n);
+        let check = |log: &[&[u8]], trimmed: bool, want: (usize, usize, usize)| {
+            let (verdict, _) = verdict(&log.concat(), &Rules { trimmed, ..RULES });
+            assert_eq!((verdict.lost.len(), verdict.duplicated, verdict.torn), want);
+        };
+        let all: Vec<_> = (0..7).map(line).collect();
+        let all: Vec<&[u8]> = all.iter().map(Vec::as_slice).collect();
+        check(&all, false, (0, 0, 0));
+        check(&[&all[..2], &all[1..]].concat(), false, (0, 1, 0));
+        check(&all[3..], false, (3, 0, 0));
+        check(&all[3..], true, (0, 0, 0));
+        check(&[&all[3..5], &all[6..]].concat(), true, (1, 0, 0));
+        // Half of line 2, and nothing more of it.
+        check(&[&all[..2], &[&all[2][..700], b"\n"], &all[3..]].concat(), false, (1, 0, 1));
+        check(&[&[&[0; 100], b"\n".as_slice()], &all[..]].concat(), false, (0, 0, 1));
     }
 
     #[test]

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod cmd;
+pub mod faults;
 pub mod feeder;
 mod logdir;
 mod programs;
@@ -22,6 +23,7 @@ pub mod rig;
 mod scratch;
 mod snapshot;
 mod stamps;
+pub mod trace;
 pub mod tree;
 mod wait;
 

@@ -38,8 +38,9 @@ fn build(name: &str) -> PathBuf {
     let profile_dir = test
         .ancestors()
         .find(|dir| dir.file_name().is_some_and(|n| n == "deps"))
-        .and_then(Path::parent)
-        .expect("cargo puts a test into target/PROFILE/deps");
+        .unwrap_or(&test)
+        .parent()
+        .expect("cargo puts a test into target/PROFILE/deps, a program into target/PROFILE");
     let profile = match profile_dir.file_name().and_then(|n| n.to_str()) {
         Some("debug") | None => "dev",
         Some(other) => other,

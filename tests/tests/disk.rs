@@ -87,7 +87,7 @@ fn some_lines() -> Corpus {
 
 /// Where there is a kill (or an end on a full disk), one batch may be twice in the log.
 fn check(dir: &LogDir, corpus: &Corpus, size: u64, kills: usize) -> Verdict {
-    let rules = Rules { size, stamped: false, classes: b"ABC", kills, splits_over: 32_768 };
+    let rules = Rules { size, stamped: false, classes: b"ABC", kills, splits_over: 32_768, trimmed: false };
     let verdict = judge(dir.path(), corpus, &rules);
     assert!(verdict.faults.is_empty(), "{:#?}", verdict.faults);
     verdict

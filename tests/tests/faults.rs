@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tests::rig::{HeldPipe, Rig, SECOND, SOON, stop, strace, warnings};
+use tests::rig::{HeldPipe, Rig, SECOND, SOON, skipped, stop, strace, warnings};
 use tests::{Cmd, Running, Signal, program, wait_until};
 
 /// Our logger under strace with these options; `None`, said, where strace cannot be used.
@@ -38,6 +38,36 @@ fn a_sync_that_never_works_again_costs_no_old_log_at_the_end() {
     let out = running.wait_open();
     assert_eq!(again.log().all(), before, "{out}");
     assert!(warnings(&out.stderr).len() < 10, "{out}");
+}
+
+/// The copy of the input in our own pipe is stale from then on: nothing may be logged from it.
+#[test]
+fn a_copy_of_the_input_that_cannot_be_read_ends_the_logger_and_costs_no_line() {
+    use tests::trace::{Act, Edge, arguments, available, number, trace};
+    if let Err(reason) = available() {
+        return skipped(&reason);
+    }
+    let mut rig = Rig::new();
+    rig.pipe.write(&numbered(100));
+    let mut failed = false;
+    let life = trace(rig.logger(&["./log"]), rig.pipe.stdin(), &[], |stop| {
+        let is_read = stop.edge == Edge::Entry && number(stop) == Ok(nix::libc::SYS_read);
+        let behind = |descriptor| std::fs::read_link(format!("/proc/{}/fd/{descriptor}", stop.process));
+        let is_copy = |descriptor| {
+            descriptor != 0
+                && behind(descriptor).is_ok_and(|path| path.display().to_string().starts_with("pipe:"))
+        };
+        if !failed && is_read && arguments(stop).is_ok_and(|(descriptor, _)| is_copy(descriptor)) {
+            failed = true;
+            return Act::Fail(nix::errno::Errno::EAGAIN);
+        }
+        Act::Go
+    });
+    assert!(failed, "there was no copy");
+    assert_eq!(life.output.status(), "exit 111", "{}", life.output);
+    let next = rig.start(&["./log"]);
+    rig.finish(next);
+    assert_eq!(rig.log().all(), numbered(100));
 }
 
 #[test]

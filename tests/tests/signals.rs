@@ -154,7 +154,7 @@ fn many_terms_in_a_stream_of_lines_cost_nothing_and_repeat_nothing() {
         let corpus = writer.join().expect("the writer");
         let size = if script.contains(&"s4096") { 4_096 } else { 99_999 };
         let splits_over = size.min(32_768) as usize;
-        let rules = Rules { size, stamped: true, classes: b"ABC", kills: terms, splits_over };
+        let rules = Rules { size, stamped: true, classes: b"ABC", kills: terms, splits_over, trimmed: false };
         let verdict = judge(rig.log().path(), &corpus, &rules);
         assert!(verdict.faults.is_empty(), "TEST_SEED={seed}: {:#?}", verdict.faults);
         assert_eq!((verdict.repeats, verdict.fragments), (0, 0), "TEST_SEED={seed}: {verdict:?}");

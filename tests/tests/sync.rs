@@ -110,3 +110,41 @@ fn with_y0_a_failing_sync_is_made_good_before_the_input_is_taken() {
     // What was in doubt is in a file of its own, and nothing of it is called safe.
     assert_eq!(rig.log().forms(), ["@.u", "@.u", "current", "lock", "state"], "{out}");
 }
+
+/// What is taken is on disk: looked at before every call that takes, rotations between them.
+#[test]
+fn with_y0_nothing_is_taken_before_it_is_synced_not_even_at_a_rotation() {
+    use std::collections::HashSet;
+    use tests::rig::skipped;
+    use tests::trace::{Act, Edge, arguments, available, number, trace};
+    if let Err(reason) = available() {
+        return skipped(&reason);
+    }
+    let mut rig = Rig::new();
+    rig.pipe.write(&numbered(0..1000));
+    rig.pipe.close();
+    let (mut dirty, mut takes, mut early) = (HashSet::new(), 0, Vec::new());
+    let life = trace(rig.logger(&["y0", "s4096", "n99", "./log"]), rig.pipe.stdin(), &[], |stop| {
+        use std::os::unix::fs::MetadataExt;
+        let (Ok(call), Ok((descriptor, _))) = (number(stop), arguments(stop)) else { return Act::Go };
+        let file =
+            || std::fs::metadata(format!("/proc/{}/fd/{descriptor}", stop.process)).map(|file| file.ino());
+        match (call, stop.edge) {
+            (nix::libc::SYS_write, Edge::Entry) if descriptor > 8 => dirty.extend(file()),
+            (nix::libc::SYS_fsync | nix::libc::SYS_fdatasync, Edge::Exit) => {
+                dirty.retain(|&number| file().is_ok_and(|synced| synced != number));
+            }
+            (nix::libc::SYS_splice, Edge::Entry) => {
+                takes += 1;
+                if !dirty.is_empty() {
+                    early.push(takes);
+                }
+            }
+            _ => (),
+        }
+        Act::Go
+    });
+    assert_eq!(life.output.status(), "exit 0", "{}", life.output);
+    assert!(takes > 2 && rig.log().old_logs().len() > 2, "{takes} takes, {:?}", rig.log().names());
+    assert!(early.is_empty(), "of {takes} takes these were made before a sync: {early:?}");
+}

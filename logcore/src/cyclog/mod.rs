@@ -433,6 +433,17 @@ impl<D: Disk> Cyclog<D> {
             return Err(Blocked::Finisher);
         }
         let Some(file) = self.current.take() else { return Ok(Rotation::None) };
+        // `y0`: its lines are taken before the finisher comes to sync it.
+        if self.home.config.sync == Sync::EachBatch && self.synced < self.bytes && self.doubt.is_none() {
+            match self.home.sync(&file, Name::Current) {
+                Ok(()) => self.synced = self.bytes,
+                // Then the finisher writes it anew, and nothing is taken before that.
+                Err(_) => {
+                    self.doubt = Some(self.generation);
+                    let _ = write_writer(&self.home.disk, &self.lock, &Writer::default(), false);
+                }
+            }
+        }
         if self.tail == Tail::InLine && self.begins_line {
             self.sign(false);
         }

@@ -21,7 +21,8 @@ fn many_lines() -> Corpus {
 /// The log has every line; where a logger was stopped in a pause, one batch may be there twice.
 #[track_caller]
 fn has_every_line(rig: &Rig, size: u64, stops: usize) {
-    let rules = Rules { size, stamped: false, classes: b"ABC", kills: stops, splits_over: 32_768 };
+    let rules =
+        Rules { size, stamped: false, classes: b"ABC", kills: stops, splits_over: 32_768, trimmed: false };
     let verdict = judge(rig.log().path(), &many_lines(), &rules);
     assert!(verdict.faults.is_empty(), "{:#?}", verdict.faults);
 }

@@ -1,7 +1,9 @@
 //! What bad input, a bad stdin, a bad script, a bad directory or a bad environment get: a message in the original's form before
 //! any input is taken, or logging that goes on. Never a lost line, never a hang.
 
+mod clock;
 mod directory;
+mod environment;
 mod input;
 mod limits;
 mod script;

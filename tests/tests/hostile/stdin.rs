@@ -152,7 +152,8 @@ fn kills_lose_nothing_of_a_stream_socket() {
 
 #[track_caller]
 fn right_after_kills(rig: &Rig, corpus: &Corpus, kills: usize, seed: u64) {
-    let rules = Rules { size: 99_999, stamped: false, classes: b"ABC", kills, splits_over: 32_768 };
+    let rules =
+        Rules { size: 99_999, stamped: false, classes: b"ABC", kills, splits_over: 32_768, trimmed: false };
     let verdict = judge(rig.log().path(), corpus, &rules);
     assert!(kills > 3, "TEST_SEED={seed}: only {kills} kills");
     assert!(verdict.faults.is_empty(), "TEST_SEED={seed}: {kills} kills: {:#?}", verdict.faults);
