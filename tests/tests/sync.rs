@@ -111,7 +111,7 @@ fn with_y0_a_failing_sync_is_made_good_before_the_input_is_taken() {
     assert_eq!(rig.log().forms(), ["@.u", "@.u", "current", "lock", "state"], "{out}");
 }
 
-/// What is taken is on disk: looked at before every call that takes, rotations between them.
+/// What is taken is on disk, and so is the name of its file: looked at before every call that takes, rotations between them.
 #[test]
 fn with_y0_nothing_is_taken_before_it_is_synced_not_even_at_a_rotation() {
     use std::collections::HashSet;
@@ -123,16 +123,23 @@ fn with_y0_nothing_is_taken_before_it_is_synced_not_even_at_a_rotation() {
     let mut rig = Rig::new();
     rig.pipe.write(&numbered(0..1000));
     rig.pipe.close();
-    let (mut dirty, mut takes, mut early) = (HashSet::new(), 0, Vec::new());
+    let (mut dirty, mut unnamed, mut takes, mut early) = (HashSet::new(), None, 0, Vec::new());
     let life = trace(rig.logger(&["y0", "s4096", "n99", "./log"]), rig.pipe.stdin(), &[], |stop| {
         use std::os::unix::fs::MetadataExt;
         let (Ok(call), Ok((descriptor, _))) = (number(stop), arguments(stop)) else { return Act::Go };
         let file =
             || std::fs::metadata(format!("/proc/{}/fd/{descriptor}", stop.process)).map(|file| file.ino());
         match (call, stop.edge) {
-            (nix::libc::SYS_write, Edge::Entry) if descriptor > 8 => dirty.extend(file()),
+            (nix::libc::SYS_write, Edge::Entry) if descriptor > 8 => {
+                dirty.extend(file());
+                dirty.extend(unnamed);
+            }
+            // The road makes way for a new `current`, whose name is in the directory; the finisher's are for what has one.
+            (nix::libc::SYS_renameat2, Edge::Entry) if stop.thread == 0 => unnamed = file().ok(),
             (nix::libc::SYS_fsync | nix::libc::SYS_fdatasync, Edge::Exit) => {
-                dirty.retain(|&number| file().is_ok_and(|synced| synced != number));
+                let synced = file().ok();
+                dirty.retain(|&number| synced != Some(number));
+                unnamed = unnamed.filter(|_| unnamed != synced);
             }
             (nix::libc::SYS_splice, Edge::Entry) => {
                 takes += 1;

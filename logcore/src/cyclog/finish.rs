@@ -525,10 +525,8 @@ impl<D: Disk> Finisher<D> {
                 Ok(()) => (),
                 Err(TrySendError::Full(order) | TrySendError::Disconnected(order)) => return Err(order),
             },
-            Place::Here(worker) => {
-                worker.take(order);
-                worker.advance();
-            }
+            // Done at the next tick: what a thread does meanwhile may as well come late.
+            Place::Here(worker) => worker.take(order),
             Place::Moving => return Err(order),
         }
         self.busy |= finishing;

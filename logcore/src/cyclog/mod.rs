@@ -173,6 +173,7 @@ impl<D: Disk> Opened<D> {
             writer: writer.clone(),
             current: Some(Arc::new(file)),
             generation: 0,
+            named: 0,
             bytes,
             synced: 0,
             // What a killed logger wrote may not be on disk yet.
@@ -295,6 +296,8 @@ pub struct Cyclog<D: Disk> {
     current: Option<Arc<D::File>>,
     /// Counts the files that were `current`.
     generation: u64,
+    /// The newest file whose name `current` is surely on disk.
+    named: u64,
     /// Size of `current`.
     bytes: u64,
     /// So many of these are surely on disk.
@@ -494,7 +497,7 @@ impl<D: Disk> Cyclog<D> {
         }
     }
 
-    /// `y0`: puts what has been written on disk, now.
+    /// `y0`: puts what has been written on disk, now, and the name of its file.
     ///
     /// # Errors
     /// It is not: what is in doubt is being written anew. Try again until it is done.
@@ -504,16 +507,16 @@ impl<D: Disk> Cyclog<D> {
         if self.home.config.sync != Sync::EachBatch || self.synced == self.bytes {
             return Ok(());
         }
-        match self.home.sync(current, Name::Current) {
-            Ok(()) => {
-                (self.synced, self.dirty_since) = (self.bytes, None);
-                Ok(())
-            }
-            Err(error) => {
-                self.doubt(self.generation);
-                Err(Blocked::Trouble(error))
-            }
+        if let Err(error) = self.home.sync(current, Name::Current) {
+            self.doubt(self.generation);
+            return Err(Blocked::Trouble(error));
         }
+        if self.named != self.generation {
+            self.home.sync_dir().map_err(Blocked::Trouble)?;
+            self.named = self.generation;
+        }
+        (self.synced, self.dirty_since) = (self.bytes, None);
+        Ok(())
     }
 
     /// A sync failed: nothing goes on before what was in doubt has been written anew. While it is, a killed logger's

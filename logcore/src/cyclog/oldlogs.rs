@@ -3,6 +3,7 @@
 use super::home::{Home, Name};
 use super::name::{self, Namer};
 use super::retain::Census;
+use crate::complaint::Complaint;
 use crate::disk::{Disk, Kind};
 use crate::label::Label;
 use crate::strerr::{Errno, Error};
@@ -21,6 +22,8 @@ pub(super) struct OldLogs {
     pub(super) count: usize,
     /// Entries that could not be removed: named once, then neither counted nor tried again.
     undeletable: BTreeSet<OsString>,
+    /// What keeps old logs from being removed at all.
+    trouble: Complaint,
 }
 
 impl OldLogs {
@@ -101,14 +104,19 @@ impl OldLogs {
         }
     }
 
-    /// Removes the old logs that are too many; trouble is told to `say` and never stops anything.
+    /// Removes the old logs that are too many; trouble is told to `say`, the same once a minute, and never stops anything.
     ///
     /// Original: `filesfit` in multilog.c, which overlooks a failed unlink and tries it for ever.
     pub(super) fn retain<D: Disk>(&mut self, home: &Home<D>, say: &mut dyn FnMut(String)) {
         loop {
             let mut census = Census::new(home.config.num, self.namer.horizon(home.disk.now()));
+            let uptime = home.disk.uptime();
             if let Err(error) = self.each(home, |_, found, _| census.see(found)) {
-                return say(error.to_string());
+                let message = error.to_string();
+                if self.trouble.is_news(&message, uptime) {
+                    say(message);
+                }
+                return;
             }
             let mut settled = 0;
             for old in census.surplus() {
@@ -117,7 +125,10 @@ impl OldLogs {
                     Err(Errno::NOENT) => (),
                     Err(errno) => {
                         let doing = format!("remove {}/{}", home.shown(), old.display());
-                        say(format!("{}; it stays", Error::new(doing, errno)));
+                        let message = format!("{}; it stays", Error::new(doing, errno));
+                        if self.trouble.is_news(&message, uptime) {
+                            say(message);
+                        }
                         // Is it this entry, or would it be every other as well?
                         let its_own = matches!(errno, Errno::PERM | Errno::ISDIR | Errno::BUSY);
                         if !its_own || self.undeletable.len() == UNDELETABLE_MOST {
@@ -130,6 +141,7 @@ impl OldLogs {
             }
             // Another look: a long surplus comes in parts, and what stays makes room for others to go.
             if settled == 0 {
+                self.trouble.settled(uptime);
                 return;
             }
         }
