@@ -1,7 +1,9 @@
 //! A directory for one test.
 
+use rustix::process::{Pid, Signal};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A temporary directory named after the running test. It goes when dropped, unless the test panics: then it stays and is named
 /// in the test's output.
@@ -64,6 +66,36 @@ impl Scratch {
     #[must_use]
     pub fn join(&self, inside: impl AsRef<Path>) -> PathBuf {
         self.path().join(inside)
+    }
+
+    /// Every process that works in a directory inside.
+    ///
+    /// # Panics
+    ///
+    /// Where `/proc` is not mounted.
+    #[must_use]
+    pub fn processes(&self) -> Vec<Pid> {
+        let pids = std::fs::read_dir("/proc").expect("/proc is mounted").flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let inside = |pid: &i32| {
+            std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(self.path()))
+        };
+        pids.filter(inside).filter_map(Pid::from_raw).collect()
+    }
+
+    /// Kills every process that works inside, those too that are started meanwhile: for what a failed test leaves behind.
+    pub fn clear(&self) {
+        for _ in 0..200 {
+            let left = self.processes();
+            if left.is_empty() {
+                return;
+            }
+            for pid in left {
+                // Gone already, if it fails.
+                _ = rustix::process::kill_process(pid, Signal::KILL);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// A copy of a program inside, mode 0755: for users who cannot reach the build directory.

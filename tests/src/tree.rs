@@ -192,12 +192,7 @@ impl Tree {
     /// Where `/proc` is not mounted.
     #[must_use]
     pub fn processes(&self) -> Vec<Pid> {
-        let pids = fs::read_dir("/proc").expect("/proc is mounted").flatten();
-        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let ours = |pid: &Pid| {
-            fs::read_link(proc(*pid, "cwd")).is_ok_and(|cwd| cwd.starts_with(self.scratch.path()))
-        };
-        pids.filter_map(Pid::from_raw).filter(ours).collect()
+        self.scratch.processes()
     }
 
     /// Waits until nothing works here any more.
@@ -210,16 +205,7 @@ impl Drop for Tree {
     fn drop(&mut self) {
         self.svscan = None;
         // Only after a failure, or where a test killed svscan, is anything left to end.
-        for _ in 0..200 {
-            let left = self.processes();
-            if left.is_empty() {
-                return;
-            }
-            for pid in left {
-                _ = rustix::process::kill_process(pid, Signal::KILL);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        self.scratch.clear();
     }
 }
 

@@ -102,18 +102,8 @@ impl Service {
         let out = svscan.wait();
         let services = ["service/smtp", "service/smtp/log"].map(|name| self.scratch.join(name));
         let said = Cmd::new(&self.svc).arg("-dx").args(&services).run(b"");
-        wait_until(SOON, "all processes of the service have ended", || self.processes().is_empty());
+        wait_until(SOON, "all processes of the service have ended", || self.scratch.processes().is_empty());
         out.messages() + &said.messages()
-    }
-
-    /// Every process that works in a directory of this test.
-    fn processes(&self) -> Vec<Pid> {
-        let pids = fs::read_dir("/proc").expect("/proc is mounted").flatten();
-        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        let ours = |pid: &i32| {
-            fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(self.scratch.path()))
-        };
-        pids.filter(ours).filter_map(Pid::from_raw).collect()
     }
 }
 
@@ -121,16 +111,7 @@ impl Drop for Service {
     fn drop(&mut self) {
         // Only after a failure is there anything left to end.
         self.svscan = None;
-        for _ in 0..100 {
-            let left = self.processes();
-            if left.is_empty() {
-                return;
-            }
-            for pid in left {
-                _ = rustix::process::kill_process(pid, Signal::KILL);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        self.scratch.clear();
     }
 }
 

@@ -318,5 +318,5 @@ fn those_who_read_svstat_can_read_ours() {
     assert!(is_number(&awk("{print $3}")));
     finish(&service, running);
     assert_eq!(read(module), "|1");
-    wait_until(SOON, "nothing is left", || service.processes().is_empty());
+    wait_until(SOON, "nothing is left", || service.scratch.processes().is_empty());
 }

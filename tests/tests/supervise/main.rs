@@ -13,8 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::Pid;
-use tests::{Cmd, Output, Running, Scratch, Signal, original, program, wait_for, wait_until};
+use tests::{Cmd, Output, Running, Scratch, original, program, wait_for, wait_until};
 
 /// What only a hanging program exceeds.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -165,30 +164,11 @@ impl Service {
             Some(self.lines(name)).filter(|l| l.len() >= count)
         })
     }
-
-    /// Every process that works in the directory of this test.
-    fn processes(&self) -> Vec<Pid> {
-        let pids = fs::read_dir("/proc").expect("/proc is mounted").flatten();
-        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        let here = |pid: &i32| {
-            fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(self.scratch.path()))
-        };
-        pids.filter(here).filter_map(Pid::from_raw).collect()
-    }
 }
 
 impl Drop for Service {
     fn drop(&mut self) {
-        for _ in 0..200 {
-            let left = self.processes();
-            if left.is_empty() {
-                return;
-            }
-            for pid in left {
-                _ = rustix::process::kill_process(pid, Signal::KILL);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        self.scratch.clear();
     }
 }
 

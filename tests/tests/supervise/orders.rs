@@ -169,7 +169,7 @@ fn term_and_int_stop_the_service_and_leave() {
             let out = running.wait();
             assert_eq!((out.status().as_str(), out.messages().as_str()), ("exit 0", ""), "{signal}");
             assert_eq!(service.state(), (0, 0, b'd'), "{signal}");
-            wait_until(SOON, "nothing is left", || service.processes().is_empty());
+            wait_until(SOON, "nothing is left", || service.scratch.processes().is_empty());
         }
     }
 }
