@@ -10,6 +10,7 @@ use crate::service::{Action, Event, PACE, Service};
 use crate::signals::{Signal, Signals};
 use crate::status::{Since, Status};
 use crate::sys::{self, Child, Failed, Program, Words};
+use logcore::disk::{Disk, RealDisk};
 use logcore::strerr::Errno;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, WaitOptions, wait};
@@ -248,7 +249,7 @@ fn is_ours(dead: Pid, pid: u32) -> bool {
 
 /// The time from the clock that nobody sets.
 fn uptime() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default()
+    RealDisk.uptime()
 }
 
 /// The time from the clock that people set: only for the status.
