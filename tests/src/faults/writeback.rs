@@ -83,7 +83,9 @@ pub fn writeback_here(logger: &Logger) -> Result<Tally, String> {
         out.status(),
         shown(&out.messages())
     ));
-    tally.words.extend(verdict.faults.iter().take(3).map(|fault| shown(fault)));
+    // What was not taken is not there, of course.
+    let said = verdict.faults.iter().filter(|fault| tally.lost > 0 || !fault.starts_with("lost"));
+    tally.words.extend(said.take(3).map(|fault| shown(fault)));
     Ok(tally)
 }
 
