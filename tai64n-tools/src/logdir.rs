@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | 1 | `@`, 24 digits, `.`, a suffix | old logs, in byte order; of two with one label, one |
 //! | 2 | `previous` | being finished; not read twice when it is among the old logs already |
+//! | 2 | `processed`, sealed (0744), without `previous` | what a processor has made of it, about to get its name |
 //! | 3 | `current` | being written |
 //!
 //! A logger may be at work meanwhile: `current` and `previous` are opened before the old logs are listed, so that a line that
@@ -45,6 +46,8 @@ impl LogFile {
 pub const CURRENT: &str = "current";
 /// The file that is being finished.
 pub const PREVIOUS: &str = "previous";
+/// What a processor has made of it: once it is sealed and the other is gone, the only place of its lines.
+pub const PROCESSED: &str = "processed";
 
 /// Whether a directory with these names in it is a log directory.
 pub fn is_log<'a>(mut names: impl Iterator<Item = &'a OsStr>) -> bool {
@@ -80,11 +83,14 @@ const LOOKS: usize = 100;
 fn look(disk: &RealDisk, dir: &OwnedFd) -> Result<Vec<LogFile>, Errno> {
     let open = |name: &str| Held::open(disk, dir, name);
     let current = open(CURRENT);
-    let mut previous = open(PREVIOUS);
+    // In this order: `previous` goes only when `processed` is sealed, and that has its name before the names are read, or is here.
+    let sealed =
+        || open(PROCESSED).filter(|held| held.stat(disk).is_some_and(|stat| stat.safe && stat.links > 0));
+    let mut previous = open(PREVIOUS).or_else(sealed);
     let mut old = old_logs(disk, dir)?;
     if previous.as_ref().is_some_and(|previous| previous.stat(disk).is_some_and(|stat| stat.links == 0)) {
-        // A processor has made an old log of it meanwhile, perhaps after the names were read.
-        previous = None;
+        // A processor has replaced it meanwhile, perhaps after the names were read.
+        previous = sealed();
         old = old_logs(disk, dir)?;
     }
     let mut files: Vec<LogFile> = old
@@ -202,5 +208,24 @@ mod tests {
         fs::remove_file(path("current")).expect("our own file");
         fs::create_dir(path("current")).expect("our own directory");
         assert_eq!(names(dir.path()), [a, b]);
+    }
+
+    #[test]
+    fn a_processed_file_without_a_name_yet_is_not_missed() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| dir.path().join(name);
+        let a = format!("{A}.s");
+        for name in ["current", "previous", "processed", &a] {
+            fs::write(path(name), "x\n").expect("our own directory");
+        }
+        assert_eq!(names(dir.path()), [&a, "previous", "current"]);
+        fs::set_permissions(path("processed"), fs::Permissions::from_mode(0o744)).expect("our own file");
+        assert_eq!(names(dir.path()), [&a, "previous", "current"]);
+        fs::remove_file(path("previous")).expect("our own file");
+        assert_eq!(names(dir.path()), [&a, "processed", "current"]);
+        // Of what a processor is still writing nobody knows whether it is whole.
+        fs::set_permissions(path("processed"), fs::Permissions::from_mode(0o644)).expect("our own file");
+        assert_eq!(names(dir.path()), [&a, "current"]);
     }
 }

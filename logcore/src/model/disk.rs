@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The disk of a [`World`].
+/// The disk of a [`World`](super::World).
 #[derive(Clone, Debug)]
 pub struct ModelDisk(pub Shared);
 

@@ -9,7 +9,7 @@ use crate::strerr::{Errno, Error};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The input and the signals of a [`World`].
+/// The input and the signals of a [`World`](super::World).
 #[derive(Debug)]
 pub struct ModelIo {
     world: Shared,

@@ -44,6 +44,7 @@ use order::{Merge, Next, Source};
 use output::Output;
 use progress::Progress;
 use select::{Patterns, Select, lines};
+use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -54,6 +55,9 @@ const CURSOR_BYTES: usize = 64 * 1024;
 
 /// Logs that had nothing are asked again this often while another one has much.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
+
+/// New services of what the user named are looked for this often while it is waited.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What surrounds the program.
 #[derive(Debug)]
@@ -107,6 +111,8 @@ pub fn read<F: AsFd>(
         merge: Merge::default(),
         names: Vec::new(),
         pending: Vec::new(),
+        tried: HashSet::new(),
+        looked: Instant::now(),
         cursor: None,
         watch: options.follows.then(Watch::new),
         is_complete: true,
@@ -156,6 +162,10 @@ struct Run<'a> {
     names: Vec<(String, PathBuf)>,
     /// What the user named and is not there yet, or has no log yet.
     pending: Vec<PathBuf>,
+    /// Logs that were opened, or could not be: neither is tried again.
+    tried: HashSet<PathBuf>,
+    /// When logs were last looked for.
+    looked: Instant,
     cursor: Option<Cursor>,
     watch: Option<Watch>,
     is_complete: bool,
@@ -198,8 +208,7 @@ impl Run<'_> {
         let Found { path, service } = found;
         let wanted = &self.options.services;
         let key = path.canonicalize().unwrap_or_else(|_| path.clone());
-        if !(wanted.is_empty() || wanted.contains(&service)) || self.names.iter().any(|(_, dir)| *dir == key)
-        {
+        if !(wanted.is_empty() || wanted.contains(&service)) || !self.tried.insert(key.clone()) {
             return;
         }
         if let Some(watch) = &mut self.watch {
@@ -242,11 +251,17 @@ impl Run<'_> {
     fn print<F: AsFd>(&mut self, output: F) -> Result<(), Fail> {
         let mut output = Output::new(output);
         let mut printer = self.printer();
+        let mut printed = self.merge.sources.len();
         let mut skip = self.lines_too_many();
         let mut asked = Instant::now();
         let mut unkept = 0;
         loop {
             self.troubles();
+            if printed != self.merge.sources.len() {
+                // With a second log lines are marked with their service.
+                printer = self.printer();
+                printed = self.merge.sources.len();
+            }
             match self.merge.next() {
                 Next::Run { source, len } => {
                     self.progress.shown(&self.merge.sources);
@@ -345,6 +360,13 @@ impl Run<'_> {
         self.merge.wake();
         for path in std::mem::take(&mut self.pending) {
             self.take_up(&path, false);
+        }
+        if self.looked.elapsed() >= LOOK_AGAIN {
+            self.looked = Instant::now();
+            let options = self.options;
+            for found in options.paths.iter().filter_map(|path| find::logs(path).ok()).flatten() {
+                self.add(found, false);
+            }
         }
         Ok(())
     }

@@ -13,7 +13,7 @@
 use super::buffer::Lines;
 use super::file::Opened;
 use super::select::lines;
-use crate::logdir::{LogFile, PREVIOUS};
+use crate::logdir::{LogFile, PREVIOUS, PROCESSED};
 use crate::moment::Stamps;
 use logcore::label::Label;
 use logcore::strerr::Errno;
@@ -99,7 +99,7 @@ impl Place {
         let newer = files.partition_point(|file| file.label.is_some() && file.label <= self.after);
         let nothing_lost = newer > 0;
         // The old logs among which ours must be if it was processed.
-        let named = files.iter().filter(|file| file.label.is_some()).count();
+        let named = files.iter().filter(|file| file.label.is_some() || file.name == PROCESSED).count();
         let steps = usize::from(self.unnamed) + 1;
         if is_done && nothing_lost {
             // No need to look into it; where it has no name yet, what is behind the names is newer.
@@ -173,7 +173,7 @@ fn by_moment(
 
 /// Whether there is a file between the old logs and `current`, at the moment when these were listed.
 pub fn has_previous(files: &[LogFile]) -> bool {
-    files.iter().any(|file| file.name == PREVIOUS)
+    files.iter().any(|file| file.name == PREVIOUS || file.name == PROCESSED)
 }
 
 /// Opens `dir`'s files as [`Place::find`] wants them, each anew.

@@ -301,6 +301,29 @@ fn several_logs_are_followed_together() {
     end(follower);
 }
 
+/// A service that is added to a scan directory is followed from its first line on, and lines then bear their service's name.
+#[test]
+fn a_service_that_is_added_is_followed_too() {
+    let scratch = Scratch::new();
+    let logs = ["smtpd", "pop3d"].map(|name| format!("service/{name}/log"));
+    let mut loggers: Vec<Running> = Vec::new();
+    let follower = mlog(scratch.path()).args(["-f", "-n", "all", "service"]);
+    fs::create_dir_all(scratch.join(&logs[0])).expect("our own directory");
+    loggers.push(logger(&scratch.join(&logs[0]), &["t", "./main"]));
+    wait_until(SOON, "there is a log", || scratch.join(&logs[0]).join("main/current").exists());
+    let follower = follower.limit(Duration::from_secs(120)).spawn();
+    loggers[0].send(b"the first\n");
+    let says = |text: &str| String::from_utf8_lossy(&follower.stdout()).contains(text);
+    wait_until(SOON, "the first line comes", || says(" the first\n"));
+    fs::create_dir_all(scratch.join(&logs[1])).expect("our own directory");
+    loggers.push(logger(&scratch.join(&logs[1]), &["t", "./main"]));
+    loggers[1].send(b"the second\n");
+    wait_until(SOON, "the line of the new service comes", || says(" pop3d: the second\n"));
+    loggers[0].send(b"the third\n");
+    wait_until(SOON, "the old service goes on", || says(" smtpd: the third\n"));
+    end(follower);
+}
+
 #[test]
 fn it_ends_when_nobody_reads_any_more() {
     let scratch = Scratch::new();
