@@ -18,7 +18,7 @@ struct Work {
     script: &'static [&'static str],
     /// The directories, and what a line must contain to be there.
     directories: &'static [(&'static str, &'static str)],
-    /// A processor that changes nothing but takes its time, or fails: old logs are not named at once.
+    /// The service rests for three seconds behind each write: what is due by the clock comes between.
     rests: bool,
 }
 

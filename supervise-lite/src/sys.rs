@@ -61,7 +61,7 @@ fn errno() -> Errno {
 #[derive(Debug)]
 pub struct Words {
     // The pointers point into these; the strings never move on the heap.
-    _strings: Vec<CString>,
+    strings: Vec<CString>,
     pointers: Vec<*const c_char>,
 }
 
@@ -70,7 +70,7 @@ impl Words {
     pub fn new(strings: Vec<CString>) -> Words {
         let mut pointers: Vec<_> = strings.iter().map(|string| string.as_ptr()).collect();
         pointers.push(null());
-        Words { _strings: strings, pointers }
+        Words { strings, pointers }
     }
 
     /// The environment as it is now, byte for byte and in its order, entries without `=` included.
@@ -92,7 +92,7 @@ impl Words {
 
     /// The strings, in order.
     pub fn strings(&self) -> &[CString] {
-        &self._strings
+        &self.strings
     }
 }
 
@@ -252,7 +252,7 @@ fn run(program: &Program) -> (i32, Errno) {
 impl Words {
     /// The strings, in order, to be changed.
     pub fn into_strings(self) -> Vec<CString> {
-        self._strings
+        self.strings
     }
 }
 
