@@ -11,8 +11,8 @@ use std::process::ExitCode;
 
 use options::{Options, Request};
 use tests::faults::{
-    ERRNO, Extent, FOUND, KILL, RANDOM, Row, Tally, Workload, cut, cut_here, double, errno, kill, random,
-    signals, timed, writeback, writeback_here,
+    ERRNO, Extent, FOUND, KILL, RANDOM, Row, Tally, Workload, cut, cut_here, double, errno, full, full_here,
+    kill, random, signals, timed, writeback, writeback_here,
 };
 
 fn main() -> ExitCode {
@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Request::Help => say(options::HELP).map(|()| true),
         Request::Faults(options) => all(&options),
         Request::Cut { logger, count, seed } => figures(cut_here(&logger, count, seed)),
+        Request::Full { logger } => figures(full_here(&logger, ERRNO)),
         Request::Writeback { logger } => figures(writeback_here(&logger)),
     });
     match done {
@@ -62,6 +63,7 @@ fn all(options: &Options) -> Result<bool, String> {
     each("TERM", ERRNO, &|workload| signals(logger, workload, *extent))?;
     each("errno", ERRNO, &|workload| errno(logger, workload, *extent))?;
     family("random kills", &|| random(logger, RANDOM, options.kills, *seed))?;
+    family("full disk", &|| full(command))?;
     family("power cuts", &|| cut(command, options.cuts, *seed))?;
     family("failing writeback", &|| writeback(command))?;
     Ok(right || !logger.ours)

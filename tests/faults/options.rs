@@ -7,8 +7,8 @@ use tests::feeder::seed;
 pub const HELP: &str = "\
 usage: faults [--quick] [--logger COMMAND] [--only FAMILY] [--kills N] [--cuts N] [--words N]
 
-Makes faults and prints what they cost: kills at each system call, errors of each system call, kills at random, power
-cuts of a real ext4, a disk that does not keep what was written. One line a family: cases, cases that lost a line, lines
+Makes faults and prints what they cost: kills at each system call, errors of each system call, kills at random, full
+disks, power cuts of a real ext4, a disk that does not keep what was written. One line a family: cases, cases that lost a line, lines
 lost, lines there twice, pieces torn, loggers stuck, cases wrong in another way, seconds.
 
   --quick           what is affordable at each commit: minutes instead of hours
@@ -31,6 +31,9 @@ pub enum Request {
         logger: Logger,
         count: usize,
         seed: u64,
+    },
+    Full {
+        logger: Logger,
     },
     Writeback {
         logger: Logger,
@@ -83,7 +86,7 @@ fn read(mut parser: Parser) -> Result<Request, lexopt::Error> {
     }))
 }
 
-/// `cut LOGGER COUNT SEED` or `writeback LOGGER`.
+/// `cut LOGGER COUNT SEED`, `full LOGGER` or `writeback LOGGER`.
 fn inside(mut parser: Parser) -> Result<Request, lexopt::Error> {
     let family = parser.value()?.string()?;
     let mut value = || parser.value();
@@ -93,6 +96,7 @@ fn inside(mut parser: Parser) -> Result<Request, lexopt::Error> {
             count: value()?.parse()?,
             seed: value()?.parse()?,
         },
+        "full" => Request::Full { logger: logger(&value()?.string()?)? },
         _ => Request::Writeback { logger: logger(&value()?.string()?)? },
     })
 }

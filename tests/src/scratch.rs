@@ -36,6 +36,16 @@ impl Scratch {
         if usable { Scratch::below(memory) } else { Scratch::new() }
     }
 
+    /// A fresh, empty directory in this one.
+    ///
+    /// # Panics
+    ///
+    /// Where none can be made.
+    #[must_use]
+    pub fn within(&self) -> Scratch {
+        Scratch::below(self.path())
+    }
+
     fn below(parent: &Path) -> Scratch {
         let thread = std::thread::current();
         let name: String = thread

@@ -5,6 +5,7 @@
 
 mod cut;
 mod errno;
+mod full;
 mod kill;
 mod logger;
 mod mount;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 
 pub use cut::{cut, cut_here};
 pub use errno::errno;
+pub use full::{full, full_here};
 pub use kill::{double, kill, signals};
 pub use logger::Logger;
 pub use random::{killed_at_random, random};
@@ -95,16 +97,20 @@ impl Tally {
     /// The figures as one line of numbers, to be read by [`Tally::parse`] in another process.
     #[must_use]
     pub fn figures(&self) -> String {
-        let Tally { cases, losing, lost, duplicated, torn, stuck, wrong, .. } = self;
-        format!("{cases} {losing} {lost} {duplicated} {torn} {stuck} {wrong}")
+        let Tally { cases, losing, lost, duplicated, torn, stuck, wrong, slowest, .. } = self;
+        let slowest = slowest.as_millis();
+        format!("{cases} {losing} {lost} {duplicated} {torn} {stuck} {wrong} {slowest}")
     }
 
     /// What [`Tally::figures`] wrote.
     #[must_use]
     pub fn parse(line: &str) -> Option<Tally> {
         let figures: Vec<usize> = line.split(' ').map(|n| n.parse().ok()).collect::<Option<_>>()?;
-        let &[cases, losing, lost, duplicated, torn, stuck, wrong] = &figures[..] else { return None };
-        Some(Tally { cases, losing, lost, duplicated, torn, stuck, wrong, ..Tally::default() })
+        let &[cases, losing, lost, duplicated, torn, stuck, wrong, slowest] = &figures[..] else {
+            return None;
+        };
+        let slowest = Duration::from_millis(slowest as u64);
+        Some(Tally { cases, losing, lost, duplicated, torn, stuck, wrong, slowest, ..Tally::default() })
     }
 }
 

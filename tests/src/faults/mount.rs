@@ -11,17 +11,31 @@ use super::Tally;
 /// Runs this program again as root of a mount namespace of its own; what it prints last are the figures of a [`Tally`], the lines
 /// before them what was wrong.
 pub(super) fn inside(words: &[String]) -> Tally {
+    inside_one_of(&["-m"], words)
+}
+
+/// The same for what needs no real root, where user namespaces are allowed.
+pub(super) fn inside_as_anybody(words: &[String]) -> Tally {
+    inside_one_of(&["-Urm", "-m"], words)
+}
+
+fn inside_one_of(namespaces: &[&str], words: &[String]) -> Tally {
     let Ok(program) = std::env::current_exe() else { return Tally::skipped("this program has no path") };
-    let output = match Command::new("unshare").arg("-m").arg(program).args(words).output() {
-        Ok(output) => output,
-        Err(error) => return Tally::skipped(format!("unshare cannot be started: {error}")),
-    };
-    let said = String::from_utf8_lossy(&output.stdout);
-    let mut lines: Vec<&str> = said.lines().collect();
-    let tally = lines.pop().and_then(Tally::parse);
-    let reason = String::from_utf8_lossy(&output.stderr);
-    let words = lines.iter().map(|&line| line.to_owned()).collect();
-    tally.map_or_else(|| Tally::skipped(reason.trim().replace('\n', "; ")), |tally| Tally { words, ..tally })
+    let mut reasons = String::new();
+    for namespaces in namespaces {
+        let output = match Command::new("unshare").arg(namespaces).arg(&program).args(words).output() {
+            Ok(output) => output,
+            Err(error) => return Tally::skipped(format!("unshare cannot be started: {error}")),
+        };
+        let said = String::from_utf8_lossy(&output.stdout);
+        let mut lines: Vec<&str> = said.lines().collect();
+        if let Some(tally) = lines.pop().and_then(Tally::parse) {
+            let words = lines.iter().map(|&line| line.to_owned()).collect();
+            return Tally { words, ..tally };
+        }
+        reasons.push_str(&String::from_utf8_lossy(&output.stderr));
+    }
+    Tally::skipped(reasons.trim().replace('\n', "; "))
 }
 
 /// Runs a program of the system that says nothing when all is well.

@@ -10,7 +10,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use crate::feeder::{BATCH, Corpus, Rules, Verdict, is_old_log, judge};
 use crate::rig::HeldPipe;
 use crate::trace::{Act, Later, Life, Stop, trace};
-use crate::{LogDir, Output, Scratch, boot_id, pipe_id};
+use crate::{LogDir, Output, Running, Scratch, boot_id, pipe_id};
 
 use super::workload::{Found, Processor, Text, Workload};
 use super::{Logger, Tally};
@@ -40,7 +40,11 @@ pub(super) struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     pub(super) fn new(logger: &'a Logger, workload: &'a Workload) -> Trial<'a> {
-        let scratch = Scratch::in_memory();
+        Trial::within(Scratch::in_memory(), logger, workload)
+    }
+
+    /// The same in a place that somebody else has made.
+    pub(super) fn within(scratch: Scratch, logger: &'a Logger, workload: &'a Workload) -> Trial<'a> {
         let corpus = workload.corpus();
         let input: Vec<u8> = (workload.there..corpus.lines()).flat_map(|n| corpus.line(n)).collect();
         let pipe = HeldPipe::closed_with(&input);
@@ -64,16 +68,31 @@ impl<'a> Trial<'a> {
     pub(super) fn traced(&mut self, later: Later, ask: impl FnMut(&Stop) -> Act) -> Life {
         let cmd = self.logger.cmd(self.workload, self.workload.processor, self.scratch.path()).limit(LIMIT);
         let life = trace(cmd, self.pipe.stdin(), later, ask);
-        self.kills += usize::from(life.output.status() != "exit 0");
-        self.stuck += usize::from(life.stuck);
-        if life.stuck {
-            self.faults.push(format!("does not end: {}", life.output));
+        self.see_life(life.stuck, &life.output);
+        life
+    }
+
+    /// A life that nobody watches; `meanwhile` does something to it, after which it has to end.
+    pub(super) fn life(&mut self, meanwhile: impl FnOnce(&Running, &HeldPipe)) -> Output {
+        let cmd = self.logger.cmd(self.workload, self.workload.processor, self.scratch.path()).limit(LIMIT);
+        let running = cmd.spawn_on(self.pipe.stdin());
+        meanwhile(&running, &self.pipe);
+        let (ended, out) = wait(running, LIMIT);
+        self.see_life(!ended, &out);
+        out
+    }
+
+    /// What every life has in common.
+    fn see_life(&mut self, stuck: bool, out: &Output) {
+        self.kills += usize::from(out.status() != "exit 0");
+        self.stuck += usize::from(stuck);
+        if stuck {
+            self.faults.push(format!("does not end: {out}"));
         }
-        if life.output.messages().contains("panicked") {
-            self.faults.push(format!("a panic: {}", life.output));
+        if out.messages().contains("panicked") {
+            self.faults.push(format!("a panic: {out}"));
         }
         self.see_names();
-        life
     }
 
     /// What was seen that is against the rules.
@@ -175,7 +194,7 @@ impl<'a> Trial<'a> {
 }
 
 /// Waits for the end, and kills what has none.
-fn wait(running: crate::Running, limit: Duration) -> (bool, Output) {
+fn wait(running: Running, limit: Duration) -> (bool, Output) {
     let end = Instant::now() + limit - Duration::from_millis(500);
     let mut pause = Duration::from_micros(300);
     while !running.has_ended() && Instant::now() < end {
