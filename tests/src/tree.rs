@@ -222,8 +222,19 @@ pub fn name(pid: Pid) -> String {
 /// Whether it runs: a zombie does not.
 #[must_use]
 pub fn is_running(pid: Pid) -> bool {
-    let stat = fs::read_to_string(proc(pid, "stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    state(pid).is_some_and(|state| !['Z', 'X'].contains(&state))
+}
+
+/// Whether it was stopped, as by SIGSTOP.
+#[must_use]
+pub fn is_stopped(pid: Pid) -> bool {
+    state(pid) == Some('T')
+}
+
+/// The letter that proc(5) gives for its state.
+fn state(pid: Pid) -> Option<char> {
+    let stat = fs::read_to_string(proc(pid, "stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// The children of a process.

@@ -155,6 +155,7 @@ fn a_full_disk_is_named_once_and_the_status_follows_when_there_is_room() {
     symlink(disk.path.join("made"), service.join("supervise")).expect("own directory");
     let running = service.start(&program("supervise"));
     let pid = service.wait_until_up();
+    service.wait_for_lines("starts", 1);
     let filler = disk.path.join("filler");
     _ = fs::write(&filler, vec![0; 1 << 20]);
     service.svc("-k");
