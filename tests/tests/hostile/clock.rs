@@ -3,10 +3,27 @@
 //! The clock is that of libfaketime, which Debian has as `faketime`; without it these say so.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use tests::rig::{Rig, SOON, skipped, stop};
-use tests::{Running, Signal, wait_until};
+use tests::rig::{HeldPipe, Rig, SOON, skipped, stop};
+use tests::{Cmd, LogDir, Running, Scratch, Signal, program, wait_until};
+
+use crate::assert_same;
+
+/// Noon of the first day of 2026, Unix time.
+const NOON: i64 = 1_767_268_800;
+
+/// libfaketime; `None`, said, where there is none.
+fn faketime() -> Option<PathBuf> {
+    const PLACES: [&str; 2] = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime"];
+    let library = PLACES.iter().map(|dir| Path::new(dir).join("libfaketime.so.1")).find(|path| path.exists());
+    if library.is_none() {
+        skipped("there is no libfaketime");
+    }
+    library
+}
 
 /// A logger whose clock is what is in a file.
 struct Clocked {
@@ -18,14 +35,7 @@ struct Clocked {
 
 impl Clocked {
     fn new(script: &[&str], now: &str) -> Option<Clocked> {
-        const PLACES: [&str; 2] =
-            ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime"];
-        let library =
-            PLACES.iter().map(|dir| Path::new(dir).join("libfaketime.so.1")).find(|path| path.exists());
-        let Some(library) = library else {
-            skipped("there is no libfaketime");
-            return None;
-        };
+        let library = faketime()?;
         let rig = Rig::new();
         let clock = rig.join("clock");
         fs::write(&clock, now).expect("own directory");
@@ -55,6 +65,14 @@ impl Clocked {
         });
     }
 
+    /// That the logger sees the clock at all: its first old log is of this Unix time, or of the second behind it.
+    #[track_caller]
+    fn has_begun_at(&self, unix: i64) {
+        let first = self.rig.log().old_logs().into_iter().next().expect("it has rotated");
+        let label = |seconds: i64| format!("@{:016x}", (1 << 62) + 10 + unix + seconds);
+        assert!((0..9).any(|late| first.starts_with(&label(late))), "{first} is not from {}", label(0));
+    }
+
     /// All lines are there in the order of names, but for what `n` does not keep.
     fn end(self, kept: usize) {
         let Clocked { rig, running, lines, .. } = self;
@@ -68,7 +86,9 @@ impl Clocked {
 fn a_clock_that_goes_back_fifty_years_in_the_middle_costs_no_line_and_no_order() {
     for back in ["2026-01-01 11:59:59", "1976-01-01 12:00:00"] {
         let Some(mut clocked) = Clocked::new(&["n5", "./log"], "@2026-01-01 12:00:00") else { return };
-        for _ in 0..4 {
+        clocked.rotate();
+        clocked.has_begun_at(NOON);
+        for _ in 0..3 {
             clocked.rotate();
         }
         clocked.set(&format!("@{back}"));
@@ -83,6 +103,7 @@ fn a_clock_that_goes_back_fifty_years_in_the_middle_costs_no_line_and_no_order()
 fn a_clock_that_was_ahead_for_a_while_costs_no_line() {
     let Some(mut clocked) = Clocked::new(&["n99", "./log"], "@2026-01-01 12:00:00") else { return };
     clocked.rotate();
+    clocked.has_begun_at(NOON);
     clocked.set("@2026-01-01 18:00:00");
     clocked.rotate();
     clocked.set("@2026-01-01 12:00:10");
@@ -98,6 +119,7 @@ fn rotations_in_one_nanosecond_get_names_in_order() {
     for _ in 0..20 {
         clocked.rotate();
     }
+    clocked.has_begun_at(NOON);
     clocked.end(20);
 }
 
@@ -105,9 +127,46 @@ fn rotations_in_one_nanosecond_get_names_in_order() {
 fn a_clock_before_1970_or_beyond_2106_names_files_in_order() {
     let Some(mut clocked) = Clocked::new(&["n99", "./log"], "@1960-01-01 12:00:00") else { return };
     clocked.rotate();
+    clocked.has_begun_at(-315_576_000);
     for now in ["@1969-12-31 23:59:59", "@2038-01-19 03:14:08", "@2106-02-07 06:28:16"] {
         clocked.set(now);
         clocked.rotate();
     }
     clocked.end(4);
+}
+
+/// `ROTATIONS=1000000` for as many as one may want.
+#[test]
+fn a_clock_that_stands_still_for_ten_thousand_rotations_names_files_in_order() {
+    let Some(library) = faketime() else { return };
+    let rotations: usize =
+        std::env::var("ROTATIONS").map_or(10_000, |count| count.parse().expect("a number"));
+    let (scratch, mut pipe) = (Scratch::in_memory(), HeldPipe::new());
+    let line = |n: usize| format!("{n:04095}\n");
+    let cmd = Cmd::new(program("multilog")).args(["s4096", "n5", "./log"]).cwd(scratch.path());
+    let cmd = cmd.env("LD_PRELOAD", library).env("FAKETIME", "2026-01-01 12:00:00").env("TZ", "UTC");
+    let cmd = cmd.env("DONT_FAKE_MONOTONIC", "1").limit(Duration::from_secs(900));
+    let running = cmd.spawn_on(pipe.stdin());
+    let mut writer = pipe.writer();
+    for n in 0..rotations {
+        writer.write_all(line(n).as_bytes()).expect("a reader");
+    }
+    drop(writer);
+    pipe.close();
+    let out = running.wait_open();
+    assert_eq!((out.status().as_str(), out.messages().as_str()), ("exit 0", ""));
+    let log = LogDir::new(scratch.join("log"));
+    let nanos = |name: &String| u32::from_str_radix(&name[17..25], 16).expect("a label");
+    let names = log.old_logs();
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(
+        names.iter().all(|name| name.starts_with(&format!("@{:016x}", (1 << 62) + 10 + NOON))),
+        "{names:?}"
+    );
+    // One name each, one nanosecond apart.
+    let last = nanos(&names[3]);
+    assert_eq!(names.iter().map(nanos).collect::<Vec<_>>(), [last - 3, last - 2, last - 1, last]);
+    assert!((rotations - 10..rotations + 10).contains(&(last as usize)), "{last} for {rotations}");
+    let kept: String = (rotations - 4..rotations).map(line).collect();
+    assert_same(&log.all(), kept.as_bytes());
 }

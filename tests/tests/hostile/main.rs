@@ -1,6 +1,7 @@
 //! What bad input, a bad stdin, a bad script, a bad directory or a bad environment get: a message in the original's form before
 //! any input is taken, or logging that goes on. Never a lost line, never a hang.
 
+mod cgroup;
 mod clock;
 mod directory;
 mod environment;
