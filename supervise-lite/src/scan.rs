@@ -401,14 +401,8 @@ impl Scan {
         actions
     }
 
-    /// What became of [`Action::Start`]: the process, and why it will not be supervise, if so; or why there is none.
-    pub fn started(
-        &mut self,
-        id: Id,
-        role: Role,
-        child: Result<(u32, Option<Failed>), Errno>,
-        now: Duration,
-    ) -> Vec<Action> {
+    /// What became of [`Action::Start`]: the process, of which [`Scan::runs`] is to tell; or why there is none.
+    pub fn started(&mut self, id: Id, role: Role, child: Result<u32, Errno>, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         let Some(service) = self.services.get_mut(&id) else { return actions };
         let directory = service.directory(role);
@@ -421,23 +415,36 @@ impl Scan {
         let Some(supervise) = service.supervise(role) else { return actions };
         supervise.started = now;
         supervise.next = now + PACE;
-        let message = match child {
-            Ok((pid, failed)) => {
+        match child {
+            Ok(pid) => {
                 supervise.pid = Some(pid);
                 self.pids.insert(pid, (id, role));
-                let of = |doing: &[u8]| [doing, &directory].concat();
-                match failed {
-                    None => {
-                        supervise.trouble.settled(now);
-                        return actions;
-                    }
-                    Some(Failed::Descriptors(errno)) => unable(&of(b"set up descriptors for "), errno),
-                    Some(Failed::Directory(errno)) => unable(&of(b"switch to "), errno),
-                    Some(Failed::Exec(errno)) => unable(&of(b"start supervise "), errno),
-                }
             }
-            Err(errno) => unable(&[b"fork for ", directory.as_slice()].concat(), errno),
+            Err(errno) => {
+                let message = unable(&[b"fork for ", directory.as_slice()].concat(), errno);
+                complain(&mut supervise.trouble, message, now, &mut actions);
+            }
+        }
+        actions
+    }
+
+    /// Whether a process that was started is supervise now: why not, if so. Told before its end.
+    pub fn runs(&mut self, pid: u32, failed: Option<Failed>, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let Some(&(id, role)) = self.pids.get(&pid) else { return actions };
+        let Some(service) = self.services.get_mut(&id) else { return actions };
+        let directory = service.directory(role);
+        let Some(supervise) = service.supervise(role) else { return actions };
+        let (doing, errno) = match failed {
+            None => {
+                supervise.trouble.settled(now);
+                return actions;
+            }
+            Some(Failed::Descriptors(errno)) => (b"set up descriptors for ".as_slice(), errno),
+            Some(Failed::Directory(errno)) => (b"switch to ".as_slice(), errno),
+            Some(Failed::Exec(errno)) => (b"start supervise ".as_slice(), errno),
         };
+        let message = unable(&[doing, &directory].concat(), errno);
         complain(&mut supervise.trouble, message, now, &mut actions);
         actions
     }
