@@ -203,6 +203,10 @@ pub struct Scan {
     troubles: HashMap<Vec<u8>, Trouble>,
     /// The directory cannot be read.
     unreadable: Option<Complaint>,
+    /// What was said of log pipes: one lack for all services.
+    pipes: Complaint,
+    /// A log pipe was refused since the last look.
+    refused: bool,
     watched: bool,
     looked: Option<Duration>,
     asked: bool,
@@ -218,6 +222,8 @@ impl Scan {
             fresh: HashMap::new(),
             troubles: HashMap::new(),
             unreadable: None,
+            pipes: Complaint::default(),
+            refused: false,
             watched,
             looked: None,
             asked: false,
@@ -285,6 +291,9 @@ impl Scan {
             }
         };
         self.unreadable = None;
+        if !std::mem::take(&mut self.refused) {
+            self.pipes.settled(now);
+        }
         self.find(&entries);
         let mut troubles = std::mem::take(&mut self.troubles);
         let mut fresh = std::mem::take(&mut self.fresh);
@@ -390,11 +399,15 @@ impl Scan {
                 }
             }
             Err(errno) => {
-                let message = unable(&[b"create pipe for ", service.name.as_slice()].concat(), errno);
+                self.refused = true;
+                // Thousands may be refused: the first is named, and the reason is news, not the name.
+                if self.pipes.is_news(words(errno), now) {
+                    let doing = [b"create pipe for ", service.name.as_slice()].concat();
+                    actions.push(Action::Warn(unable(&doing, errno)));
+                }
                 // Not taken up after all; the next look tries again.
-                if let Some(Service { name, mut trouble, .. }) = self.services.remove(&id) {
-                    complain(&mut trouble, message, now, &mut actions);
-                    self.troubles.insert(name, Trouble { said: trouble, unseen: false });
+                if let Some(Service { name, trouble: said, .. }) = self.services.remove(&id) {
+                    self.troubles.insert(name, Trouble { said, unseen: false });
                 }
             }
         }

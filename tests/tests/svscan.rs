@@ -2,13 +2,14 @@
 //!
 //! Ours with our supervise and with the original's, and the original svscan with our supervise.
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, prlimit};
 use tests::tree::{SOON, Tree, arguments, children, figure, is_running, name};
 use tests::{Cmd, LogDir, Scratch, Signal, original, program, wait_for, wait_until};
 
@@ -19,6 +20,9 @@ const KEEP: &str = "exec cat >>kept";
 fn svscan() -> PathBuf {
     program("svscan")
 }
+
+/// Longer than thousands of processes take on a busy machine.
+const LATER: Duration = Duration::from_secs(120);
 
 /// Ours.
 fn supervise() -> PathBuf {
@@ -289,29 +293,73 @@ fn children_have_our_limit_of_open_files() {
     tree.stop();
 }
 
-#[test]
-fn two_thousand_services() {
-    let mut tree = Tree::new(&[]);
-    trivial(&tree);
-    for number in 10_000..12_000 {
+/// Any number of services of which none has a log; each is `sleep` by its name.
+fn many(tree: &Tree, names: std::ops::Range<u32>) {
+    trivial(tree);
+    for number in names {
         fs::create_dir(tree.join("service").join(number.to_string())).expect("own directory");
     }
+}
+
+#[test]
+fn five_thousand_services_each_started_once_and_restarted_alone() {
+    let mut tree = Tree::new(&[]);
+    many(&tree, 10_000..15_000);
     tree.start(&svscan());
     let svscan = tree.svscan().pid();
-    wait_until(SOON, "all run", || children(svscan).len() == 2000);
-    // Some die, and only they come back.
+    wait_until(LATER, "all run", || children(svscan).len() == 5000);
+    let words = |pids: &[Pid]| pids.iter().map(|&pid| arguments(pid)).collect::<HashSet<_>>();
     let all = children(svscan);
-    for &pid in all.iter().step_by(10) {
-        kill(pid, Signal::KILL);
-    }
-    wait_until(SOON, "all run again", || {
+    let wanted: HashSet<_> = (10_000..15_000).map(|number| format!("supervise {number}")).collect();
+    wait_until(LATER, "each is supervised", || words(&all) == wanted);
+    // Some die, and only they come back.
+    let killed: HashSet<Pid> = all.iter().copied().step_by(10).collect();
+    killed.iter().for_each(|&pid| kill(pid, Signal::KILL));
+    let now = wait_for(LATER, "all run again", || {
         let now = children(svscan);
-        now.len() == 2000 && now.iter().all(|&pid| is_running(pid))
+        (now.len() == 5000 && !now.iter().any(|pid| killed.contains(pid))).then_some(now)
     });
-    let now = children(svscan);
-    assert_eq!(now.iter().filter(|pid| all.contains(pid)).count(), 1800);
+    wait_until(LATER, "each is supervised again", || words(&now) == wanted);
+    assert_eq!(now.iter().filter(|pid| all.contains(pid)).count(), 4500);
     let out = tree.stop();
     assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+    tree.wait_for_peace();
+}
+
+#[test]
+fn too_few_descriptors_for_all_log_pipes_are_said_once_and_waited_out() {
+    let mut tree = Tree::new(&[]);
+    tree.script("bin/supervise", "exec sleep 1000");
+    tree.start(&svscan());
+    wait_until(SOON, "it looks", || name(tree.svscan().pid()) == "svscan");
+    tree.svscan().settle();
+    let svscan = tree.svscan().pid();
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let limit = |current| {
+        prlimit(Some(svscan), Resource::Nofile, Rlimit { current, maximum }).expect("our child");
+    };
+    limit(Some(40));
+    let start = Instant::now();
+    for number in 0..100 {
+        fs::create_dir_all(tree.join(format!("store/{number}/log"))).expect("own directory");
+        tree.link(&number.to_string());
+    }
+    wait_until(SOON, "a pipe is refused", || tree.said().ends_with(": process cannot open more files\n"));
+    // Three looks, and nothing new to say.
+    std::thread::sleep(Duration::from_secs(11));
+    let some = children(svscan).len();
+    assert!(some > 0 && some < 40, "{some} supervises");
+    let said = tree.said();
+    let most = 1 + start.elapsed().as_secs() / 60;
+    assert!(said.lines().count() as u64 <= most, "{said}");
+    assert!(
+        said.lines().all(|line| line.starts_with("svscan: warning: unable to create pipe for ")),
+        "{said}"
+    );
+    limit(maximum);
+    wait_until(SOON, "all run", || children(svscan).len() == 200);
+    let said = tree.said();
+    assert_eq!(tree.stop().messages(), said);
     tree.wait_for_peace();
 }
 

@@ -320,6 +320,26 @@ fn what_cannot_be_started_is_tried_again() {
 }
 
 #[test]
+fn refused_pipes_are_said_once_for_all_services() {
+    let mut world = World::new((1..=1000).map(|n| link(&format!("s{n:04}"), n, Log::Directory)).collect());
+    let wanted = ["unable to create pipe for s0001: process cannot open more files"];
+    world.no_pipes = true;
+    assert_eq!(World::warnings(&world.settle()), wanted);
+    assert!(World::warnings(&world.later(55.0)).is_empty());
+    assert_eq!(World::warnings(&world.later(10.0)), wanted, "once a minute");
+    world.no_pipes = false;
+    assert_eq!(World::starts(&world.later(5.0)).len(), 2000);
+    // That was the end of it; the next is news.
+    world.entries.push(link("t", 2000, Log::Directory));
+    world.no_pipes = true;
+    world.scan.ask();
+    assert_eq!(
+        World::warnings(&world.later(0.1)),
+        ["unable to create pipe for t: process cannot open more files"]
+    );
+}
+
+#[test]
 fn a_child_that_does_not_become_supervise_is_said_once_until_one_does() {
     let check = |failed: Failed, [main, log]: [&str; 2]| {
         let mut world = World::new(vec![link("a", 1, Log::Directory)]);
