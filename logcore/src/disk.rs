@@ -18,7 +18,7 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What the calls return.
 pub type Result<T> = std::result::Result<T, Errno>;
@@ -197,14 +197,31 @@ fn stat_of(stat: fs::Stat) -> Stat {
     }
 }
 
+/// The time from the clock that people set: Unix seconds, and nanoseconds from there on, also before 1970.
+///
+/// It is the C library that is asked: so a test can give a program another clock.
+pub fn unix_now() -> (i64, u32) {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => (since.as_secs().cast_signed(), since.subsec_nanos()),
+        Err(before) => {
+            let until = before.duration();
+            let seconds = -until.as_secs().cast_signed();
+            match until.subsec_nanos() {
+                0 => (seconds, 0),
+                nanos => (seconds - 1, 1_000_000_000 - nanos),
+            }
+        }
+    }
+}
+
 impl Disk for RealDisk {
     type Dir = OwnedFd;
     type File = File;
     type Child = Child;
 
     fn now(&self) -> Label {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-        Label::from_unix(now.tv_sec, u32::try_from(now.tv_nsec).unwrap_or(0))
+        let (seconds, nanos) = unix_now();
+        Label::from_unix(seconds, nanos)
     }
 
     fn uptime(&self) -> Duration {

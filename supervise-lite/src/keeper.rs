@@ -10,11 +10,10 @@ use crate::service::{Action, Event, PACE, Service};
 use crate::signals::{Signal, Signals};
 use crate::status::{Since, Status};
 use crate::sys::{self, Child, Failed, Program, Words};
-use logcore::disk::{Disk, RealDisk};
+use logcore::disk::{Disk, RealDisk, unix_now};
 use logcore::strerr::Errno;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, WaitOptions, wait};
-use rustix::time::{ClockId, clock_gettime};
 use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -254,6 +253,6 @@ fn uptime() -> Duration {
 
 /// The time from the clock that people set: only for the status.
 fn now() -> Since {
-    let now = clock_gettime(ClockId::Realtime);
-    Since::unix(now.tv_sec, u32::try_from(now.tv_nsec).unwrap_or(0))
+    let (seconds, nanos) = unix_now();
+    Since::unix(seconds, nanos)
 }

@@ -4,11 +4,11 @@
 
 use crate::status::{Since, Status, Want};
 use crate::supervised::{NoStatus, read_status, touch_ok};
+use logcore::disk::unix_now;
 use logcore::label::Label;
 use logcore::stamp::{StampKind, Stamper, Zone};
 use logcore::strerr::{Errno, words};
 use rustix::fs::{CWD, stat};
-use rustix::time::{ClockId, clock_gettime};
 
 /// What svstat finds in a service directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl View {
         }
         match read_status(CWD) {
             Ok(status) => {
-                let now = Since::unix(clock_gettime(ClockId::Realtime).tv_sec, 0);
+                let now = Since::unix(unix_now().0, 0);
                 View::Supervised { status, seconds: status.since.age(now), normally_up }
             }
             Err(NoStatus::Open(errno)) => View::Unable("open supervise/status", words(errno)),

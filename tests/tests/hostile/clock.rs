@@ -1,45 +1,24 @@
 //! The clock goes wrong while a logger runs: names still come one after the other, and no new data goes for old.
 //!
-//! The clock is that of libfaketime, which Debian has as `faketime`; without it these say so.
+//! Without libfaketime these say so.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use tests::rig::{Rig, SOON, stop};
+use tests::{Clock, Running, Signal, wait_until};
 
-use tests::rig::{Rig, SOON, skipped, stop};
-use tests::{Running, Signal, wait_until};
-
-/// A logger whose clock is what is in a file.
+/// A logger with a clock of its own.
 struct Clocked {
     rig: Rig,
     running: Running,
-    clock: PathBuf,
+    clock: Clock,
     lines: usize,
 }
 
 impl Clocked {
     fn new(script: &[&str], now: &str) -> Option<Clocked> {
-        const PLACES: [&str; 2] =
-            ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime"];
-        let library =
-            PLACES.iter().map(|dir| Path::new(dir).join("libfaketime.so.1")).find(|path| path.exists());
-        let Some(library) = library else {
-            skipped("there is no libfaketime");
-            return None;
-        };
         let rig = Rig::new();
-        let clock = rig.join("clock");
-        fs::write(&clock, now).expect("own directory");
-        let cmd = rig.logger(script).env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &clock);
-        let cmd = cmd.env("FAKETIME_NO_CACHE", "1").env("DONT_FAKE_MONOTONIC", "1").env("TZ", "UTC");
-        let running = cmd.spawn_on(rig.pipe.stdin());
+        let clock = Clock::new(rig.path(), now)?;
+        let running = clock.shown_to(rig.logger(script)).spawn_on(rig.pipe.stdin());
         Some(Clocked { rig, running, clock, lines: 0 })
-    }
-
-    /// The clock shows this from now on.
-    fn set(&self, now: &str) {
-        let new = self.rig.join("clock.new");
-        fs::write(&new, now).expect("own directory");
-        fs::rename(new, &self.clock).expect("own directory");
     }
 
     /// One line, and a rotation behind it: its file has to be there, and to be the newest by name.
@@ -71,7 +50,7 @@ fn a_clock_that_goes_back_fifty_years_in_the_middle_costs_no_line_and_no_order()
         for _ in 0..4 {
             clocked.rotate();
         }
-        clocked.set(&format!("@{back}"));
+        clocked.clock.set(&format!("@{back}"));
         for _ in 0..6 {
             clocked.rotate();
         }
@@ -83,9 +62,9 @@ fn a_clock_that_goes_back_fifty_years_in_the_middle_costs_no_line_and_no_order()
 fn a_clock_that_was_ahead_for_a_while_costs_no_line() {
     let Some(mut clocked) = Clocked::new(&["n99", "./log"], "@2026-01-01 12:00:00") else { return };
     clocked.rotate();
-    clocked.set("@2026-01-01 18:00:00");
+    clocked.clock.set("@2026-01-01 18:00:00");
     clocked.rotate();
-    clocked.set("@2026-01-01 12:00:10");
+    clocked.clock.set("@2026-01-01 12:00:10");
     for _ in 0..5 {
         clocked.rotate();
     }
@@ -105,8 +84,10 @@ fn rotations_in_one_nanosecond_get_names_in_order() {
 fn a_clock_before_1970_or_beyond_2106_names_files_in_order() {
     let Some(mut clocked) = Clocked::new(&["n99", "./log"], "@1960-01-01 12:00:00") else { return };
     clocked.rotate();
+    let names = clocked.rig.log().old_logs();
+    assert!(names.iter().all(|name| name.starts_with("@3f")), "this clock is not seen: {names:?}");
     for now in ["@1969-12-31 23:59:59", "@2038-01-19 03:14:08", "@2106-02-07 06:28:16"] {
-        clocked.set(now);
+        clocked.clock.set(now);
         clocked.rotate();
     }
     clocked.end(4);

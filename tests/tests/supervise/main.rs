@@ -1,6 +1,7 @@
 //! supervise, svc, svok and svstat beside Debian's: does each work with each, do they say and write the same, and what becomes of
 //! a service when something goes wrong?
 
+mod clock;
 mod inherit;
 mod interchange;
 mod orders;
