@@ -406,6 +406,56 @@ fn without_inotify_it_looks_by_itself() {
 }
 
 #[test]
+fn after_more_changes_than_are_reported_a_new_service_is_found() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.store("old", SLEEP, "");
+    tree.store("new", SLEEP, "");
+    tree.link("old");
+    tree.start(&svscan());
+    tree.pid("old", None);
+    tree.svscan().settle();
+    let most = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").expect("a number");
+    let most: usize = most.trim_end().parse().expect("a number");
+    if most > 1 << 16 {
+        return tests::rig::skipped("too many events are kept here");
+    }
+    tree.svscan().signal(Signal::STOP);
+    wait_until(SOON, "it is stopped", || stopped(tree.svscan().pid()));
+    let passing = tree.join("service/passing");
+    // Two events each.
+    for _ in 0..=most / 2 {
+        symlink("nowhere", &passing).expect("own directory");
+        fs::remove_file(&passing).expect("own link");
+    }
+    // These two are not reported.
+    tree.link("new");
+    fs::remove_file(tree.join("service/old")).expect("own link");
+    tree.svscan().signal(Signal::CONT);
+    tree.pid("new", None);
+    // And what comes later is reported again.
+    tree.store("newer", SLEEP, "");
+    tree.svscan().settle();
+    tree.link("newer");
+    tree.pid("newer", None);
+    // Its name is gone: it is not restarted.
+    let (old, pid) = (tree.supervise("old", None), tree.pid("old", None));
+    kill(old, Signal::TERM);
+    wait_until(SOON, "it is gone", || !is_running(old) && !is_running(pid));
+    tree.store("newest", SLEEP, "");
+    tree.link("newest");
+    tree.pid("newest", None);
+    assert_eq!(supervised(&tree), ["supervise new", "supervise newer", "supervise newest"]);
+    let out = tree.stop();
+    assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+    tree.wait_for_peace();
+}
+
+fn stopped(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+}
+
+#[test]
 fn an_idle_svscan_sleeps_also_on_an_empty_directory() {
     for services in [0, 3] {
         let mut tree = Tree::new(&[&supervise()]);
