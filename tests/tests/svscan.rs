@@ -130,10 +130,11 @@ fn each_svscan_runs_with_each_supervise_and_holds_the_pipe() {
             kill(of, Signal::KILL);
             tree.supervise(service, Some(supervise));
             tree.pid(service, Some(of));
+            // The next to die is cat, with what it holds.
+            wait_until(SOON, &format!("{shown}: the next line"), || lines().lines().count() == 2);
         }
         assert_eq!(pipe(tree.pid("logged", Some(main)), 1), first, "{shown}");
         assert_eq!(pipe(tree.pid("logged/log", Some(log)), 0), first, "{shown}");
-        wait_until(SOON, &format!("{shown}: the next line"), || lines().lines().count() == 2);
         if ours {
             let out = tree.stop();
             assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()), "{shown}");
