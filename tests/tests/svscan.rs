@@ -100,6 +100,26 @@ fn a_second_svscan_is_refused_until_the_first_begins_to_stop() {
     tree.wait_for_peace();
 }
 
+/// As with some file systems of other machines.
+#[test]
+fn a_directory_that_cannot_be_locked_is_said_and_its_services_run() {
+    let Some(strace) = tests::rig::strace() else { return };
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.service("a", SLEEP, KEEP);
+    // Of svscan alone: each supervise gets its lock.
+    let inject = ["-D", "-qq", "-o", "/dev/null", "-e", "trace=flock", "-e", "inject=flock:error=ENOLCK"];
+    let command = tree.command(&svscan()).behind([strace].into_iter().chain(inject));
+    tree.run(command);
+    let said =
+        format!("svscan: warning: unable to lock {}: no locks available\n", tree.join("service").display());
+    says(&tree, said.trim_end());
+    tree.pid("a", None);
+    tree.pid("a/log", None);
+    let out = tree.stop();
+    assert_eq!((out.status(), out.messages()), ("exit 0".into(), said));
+    tree.wait_for_peace();
+}
+
 #[test]
 fn each_svscan_runs_with_each_supervise_and_holds_the_pipe() {
     let (Some(their_svscan), Some(their_supervise), Some(svc)) =
