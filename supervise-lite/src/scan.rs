@@ -203,6 +203,10 @@ pub struct Scan {
     troubles: HashMap<Vec<u8>, Trouble>,
     /// The directory cannot be read.
     unreadable: Option<Complaint>,
+    /// What was said of log pipes: one lack for all services.
+    pipes: Complaint,
+    /// A log pipe was refused since the last look.
+    refused: bool,
     watched: bool,
     looked: Option<Duration>,
     asked: bool,
@@ -218,6 +222,8 @@ impl Scan {
             fresh: HashMap::new(),
             troubles: HashMap::new(),
             unreadable: None,
+            pipes: Complaint::default(),
+            refused: false,
             watched,
             looked: None,
             asked: false,
@@ -285,6 +291,9 @@ impl Scan {
             }
         };
         self.unreadable = None;
+        if !std::mem::take(&mut self.refused) {
+            self.pipes.settled(now);
+        }
         self.find(&entries);
         let mut troubles = std::mem::take(&mut self.troubles);
         let mut fresh = std::mem::take(&mut self.fresh);
@@ -390,25 +399,23 @@ impl Scan {
                 }
             }
             Err(errno) => {
-                let message = unable(&[b"create pipe for ", service.name.as_slice()].concat(), errno);
+                self.refused = true;
+                // Thousands may be refused: the first is named, and the reason is news, not the name.
+                if self.pipes.is_news(words(errno), now) {
+                    let doing = [b"create pipe for ", service.name.as_slice()].concat();
+                    actions.push(Action::Warn(unable(&doing, errno)));
+                }
                 // Not taken up after all; the next look tries again.
-                if let Some(Service { name, mut trouble, .. }) = self.services.remove(&id) {
-                    complain(&mut trouble, message, now, &mut actions);
-                    self.troubles.insert(name, Trouble { said: trouble, unseen: false });
+                if let Some(Service { name, trouble: said, .. }) = self.services.remove(&id) {
+                    self.troubles.insert(name, Trouble { said, unseen: false });
                 }
             }
         }
         actions
     }
 
-    /// What became of [`Action::Start`]: the process, and why it will not be supervise, if so; or why there is none.
-    pub fn started(
-        &mut self,
-        id: Id,
-        role: Role,
-        child: Result<(u32, Option<Failed>), Errno>,
-        now: Duration,
-    ) -> Vec<Action> {
+    /// What became of [`Action::Start`]: the process, of which [`Scan::runs`] is to tell; or why there is none.
+    pub fn started(&mut self, id: Id, role: Role, child: Result<u32, Errno>, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         let Some(service) = self.services.get_mut(&id) else { return actions };
         let directory = service.directory(role);
@@ -421,23 +428,36 @@ impl Scan {
         let Some(supervise) = service.supervise(role) else { return actions };
         supervise.started = now;
         supervise.next = now + PACE;
-        let message = match child {
-            Ok((pid, failed)) => {
+        match child {
+            Ok(pid) => {
                 supervise.pid = Some(pid);
                 self.pids.insert(pid, (id, role));
-                let of = |doing: &[u8]| [doing, &directory].concat();
-                match failed {
-                    None => {
-                        supervise.trouble.settled(now);
-                        return actions;
-                    }
-                    Some(Failed::Descriptors(errno)) => unable(&of(b"set up descriptors for "), errno),
-                    Some(Failed::Directory(errno)) => unable(&of(b"switch to "), errno),
-                    Some(Failed::Exec(errno)) => unable(&of(b"start supervise "), errno),
-                }
             }
-            Err(errno) => unable(&[b"fork for ", directory.as_slice()].concat(), errno),
+            Err(errno) => {
+                let message = unable(&[b"fork for ", directory.as_slice()].concat(), errno);
+                complain(&mut supervise.trouble, message, now, &mut actions);
+            }
+        }
+        actions
+    }
+
+    /// Whether a process that was started is supervise now: why not, if so. Told before its end.
+    pub fn runs(&mut self, pid: u32, failed: Option<Failed>, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let Some(&(id, role)) = self.pids.get(&pid) else { return actions };
+        let Some(service) = self.services.get_mut(&id) else { return actions };
+        let directory = service.directory(role);
+        let Some(supervise) = service.supervise(role) else { return actions };
+        let (doing, errno) = match failed {
+            None => {
+                supervise.trouble.settled(now);
+                return actions;
+            }
+            Some(Failed::Descriptors(errno)) => (b"set up descriptors for ".as_slice(), errno),
+            Some(Failed::Directory(errno)) => (b"switch to ".as_slice(), errno),
+            Some(Failed::Exec(errno)) => (b"start supervise ".as_slice(), errno),
         };
+        let message = unable(&[doing, &directory].concat(), errno);
         complain(&mut supervise.trouble, message, now, &mut actions);
         actions
     }

@@ -14,6 +14,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod clock;
 mod cmd;
 pub mod faults;
 pub mod feeder;
@@ -27,6 +28,7 @@ pub mod trace;
 pub mod tree;
 mod wait;
 
+pub use clock::Clock;
 pub use cmd::{Cmd, Output, Running, Show};
 pub use logdir::{Entry, LogDir};
 pub use programs::{original, program, uses_original};

@@ -2,13 +2,14 @@
 //!
 //! Ours with our supervise and with the original's, and the original svscan with our supervise.
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, prlimit};
 use tests::tree::{SOON, Tree, arguments, children, figure, is_running, name};
 use tests::{Cmd, LogDir, Scratch, Signal, original, program, wait_for, wait_until};
 
@@ -19,6 +20,9 @@ const KEEP: &str = "exec cat >>kept";
 fn svscan() -> PathBuf {
     program("svscan")
 }
+
+/// Longer than thousands of processes take on a busy machine.
+const LATER: Duration = Duration::from_secs(120);
 
 /// Ours.
 fn supervise() -> PathBuf {
@@ -96,6 +100,26 @@ fn a_second_svscan_is_refused_until_the_first_begins_to_stop() {
     tree.wait_for_peace();
 }
 
+/// As with some file systems of other machines.
+#[test]
+fn a_directory_that_cannot_be_locked_is_said_and_its_services_run() {
+    let Some(strace) = tests::rig::strace() else { return };
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.service("a", SLEEP, KEEP);
+    // Of svscan alone: each supervise gets its lock.
+    let inject = ["-D", "-qq", "-o", "/dev/null", "-e", "trace=flock", "-e", "inject=flock:error=ENOLCK"];
+    let command = tree.command(&svscan()).behind([strace].into_iter().chain(inject));
+    tree.run(command);
+    let said =
+        format!("svscan: warning: unable to lock {}: no locks available\n", tree.join("service").display());
+    says(&tree, said.trim_end());
+    tree.pid("a", None);
+    tree.pid("a/log", None);
+    let out = tree.stop();
+    assert_eq!((out.status(), out.messages()), ("exit 0".into(), said));
+    tree.wait_for_peace();
+}
+
 #[test]
 fn each_svscan_runs_with_each_supervise_and_holds_the_pipe() {
     let (Some(their_svscan), Some(their_supervise), Some(svc)) =
@@ -126,10 +150,11 @@ fn each_svscan_runs_with_each_supervise_and_holds_the_pipe() {
             kill(of, Signal::KILL);
             tree.supervise(service, Some(supervise));
             tree.pid(service, Some(of));
+            // The next to die is cat, with what it holds.
+            wait_until(SOON, &format!("{shown}: the next line"), || lines().lines().count() == 2);
         }
         assert_eq!(pipe(tree.pid("logged", Some(main)), 1), first, "{shown}");
         assert_eq!(pipe(tree.pid("logged/log", Some(log)), 0), first, "{shown}");
-        wait_until(SOON, &format!("{shown}: the next line"), || lines().lines().count() == 2);
         if ours {
             let out = tree.stop();
             assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()), "{shown}");
@@ -289,29 +314,73 @@ fn children_have_our_limit_of_open_files() {
     tree.stop();
 }
 
-#[test]
-fn two_thousand_services() {
-    let mut tree = Tree::new(&[]);
-    trivial(&tree);
-    for number in 10_000..12_000 {
+/// Any number of services of which none has a log; each is `sleep` by its name.
+fn many(tree: &Tree, names: std::ops::Range<u32>) {
+    trivial(tree);
+    for number in names {
         fs::create_dir(tree.join("service").join(number.to_string())).expect("own directory");
     }
+}
+
+#[test]
+fn five_thousand_services_each_started_once_and_restarted_alone() {
+    let mut tree = Tree::new(&[]);
+    many(&tree, 10_000..15_000);
     tree.start(&svscan());
     let svscan = tree.svscan().pid();
-    wait_until(SOON, "all run", || children(svscan).len() == 2000);
-    // Some die, and only they come back.
+    wait_until(LATER, "all run", || children(svscan).len() == 5000);
+    let words = |pids: &[Pid]| pids.iter().map(|&pid| arguments(pid)).collect::<HashSet<_>>();
     let all = children(svscan);
-    for &pid in all.iter().step_by(10) {
-        kill(pid, Signal::KILL);
-    }
-    wait_until(SOON, "all run again", || {
+    let wanted: HashSet<_> = (10_000..15_000).map(|number| format!("supervise {number}")).collect();
+    wait_until(LATER, "each is supervised", || words(&all) == wanted);
+    // Some die, and only they come back.
+    let killed: HashSet<Pid> = all.iter().copied().step_by(10).collect();
+    killed.iter().for_each(|&pid| kill(pid, Signal::KILL));
+    let now = wait_for(LATER, "all run again", || {
         let now = children(svscan);
-        now.len() == 2000 && now.iter().all(|&pid| is_running(pid))
+        (now.len() == 5000 && !now.iter().any(|pid| killed.contains(pid))).then_some(now)
     });
-    let now = children(svscan);
-    assert_eq!(now.iter().filter(|pid| all.contains(pid)).count(), 1800);
+    wait_until(LATER, "each is supervised again", || words(&now) == wanted);
+    assert_eq!(now.iter().filter(|pid| all.contains(pid)).count(), 4500);
     let out = tree.stop();
     assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+    tree.wait_for_peace();
+}
+
+#[test]
+fn too_few_descriptors_for_all_log_pipes_are_said_once_and_waited_out() {
+    let mut tree = Tree::new(&[]);
+    tree.script("bin/supervise", "exec sleep 1000");
+    tree.start(&svscan());
+    wait_until(SOON, "it looks", || name(tree.svscan().pid()) == "svscan");
+    tree.svscan().settle();
+    let svscan = tree.svscan().pid();
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let limit = |current| {
+        prlimit(Some(svscan), Resource::Nofile, Rlimit { current, maximum }).expect("our child");
+    };
+    limit(Some(40));
+    let start = Instant::now();
+    for number in 0..100 {
+        fs::create_dir_all(tree.join(format!("store/{number}/log"))).expect("own directory");
+        tree.link(&number.to_string());
+    }
+    wait_until(SOON, "a pipe is refused", || tree.said().ends_with(": process cannot open more files\n"));
+    // Three looks, and nothing new to say.
+    std::thread::sleep(Duration::from_secs(11));
+    let some = children(svscan).len();
+    assert!(some > 0 && some < 40, "{some} supervises");
+    let said = tree.said();
+    let most = 1 + start.elapsed().as_secs() / 60;
+    assert!(said.lines().count() as u64 <= most, "{said}");
+    assert!(
+        said.lines().all(|line| line.starts_with("svscan: warning: unable to create pipe for ")),
+        "{said}"
+    );
+    limit(maximum);
+    wait_until(SOON, "all run", || children(svscan).len() == 200);
+    let said = tree.said();
+    assert_eq!(tree.stop().messages(), said);
     tree.wait_for_peace();
 }
 
@@ -355,6 +424,56 @@ fn without_inotify_it_looks_by_itself() {
     tree.link("a");
     tree.pid("a", None);
     assert_eq!(tree.stop().messages(), "");
+}
+
+#[test]
+fn after_more_changes_than_are_reported_a_new_service_is_found() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.store("old", SLEEP, "");
+    tree.store("new", SLEEP, "");
+    tree.link("old");
+    tree.start(&svscan());
+    tree.pid("old", None);
+    tree.svscan().settle();
+    let most = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").expect("a number");
+    let most: usize = most.trim_end().parse().expect("a number");
+    if most > 1 << 16 {
+        return tests::rig::skipped("too many events are kept here");
+    }
+    tree.svscan().signal(Signal::STOP);
+    wait_until(SOON, "it is stopped", || stopped(tree.svscan().pid()));
+    let passing = tree.join("service/passing");
+    // Two events each.
+    for _ in 0..=most / 2 {
+        symlink("nowhere", &passing).expect("own directory");
+        fs::remove_file(&passing).expect("own link");
+    }
+    // These two are not reported.
+    tree.link("new");
+    fs::remove_file(tree.join("service/old")).expect("own link");
+    tree.svscan().signal(Signal::CONT);
+    tree.pid("new", None);
+    // And what comes later is reported again.
+    tree.store("newer", SLEEP, "");
+    tree.svscan().settle();
+    tree.link("newer");
+    tree.pid("newer", None);
+    // Its name is gone: it is not restarted.
+    let (old, pid) = (tree.supervise("old", None), tree.pid("old", None));
+    kill(old, Signal::TERM);
+    wait_until(SOON, "it is gone", || !is_running(old) && !is_running(pid));
+    tree.store("newest", SLEEP, "");
+    tree.link("newest");
+    tree.pid("newest", None);
+    assert_eq!(supervised(&tree), ["supervise new", "supervise newer", "supervise newest"]);
+    let out = tree.stop();
+    assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+    tree.wait_for_peace();
+}
+
+fn stopped(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
 }
 
 #[test]

@@ -17,16 +17,18 @@ use std::time::Duration;
 use supervise_lite::changes::Changes;
 use supervise_lite::logpipe::LogPipe;
 use supervise_lite::notice::murmur;
-use supervise_lite::scan::{Action, Failed, Id, Role, Scan};
+use supervise_lite::scan::{Action, Id, Role, Scan};
 use supervise_lite::scandir::{Locked, ScanDir};
 use supervise_lite::signals::{Signal, Signals};
 use supervise_lite::supervised::open_control;
-use supervise_lite::sys::{Program, Words, spawn};
+use supervise_lite::sys::{Child, Program, Words, spawn};
 use supervise_lite::{chain, die, help};
 
 const PROGRAM: &str = "svscan";
 /// Shown for `--help`.
 const HELP: &str = include_str!("svscan.txt");
+/// So many children may be on their way to their program at once. Each takes a descriptor.
+const AT_ONCE: usize = 16;
 
 fn main() {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -42,6 +44,8 @@ struct Svscan {
     changes: Option<Changes>,
     signals: Signals,
     pipes: HashMap<Id, LogPipe>,
+    /// Children of whom it is not known yet whether they run supervise, the oldest first.
+    starting: VecDeque<Child>,
     /// The files that may be supervise.
     supervise: Vec<CString>,
     environment: Words,
@@ -87,6 +91,7 @@ impl Svscan {
             changes,
             signals,
             pipes: HashMap::new(),
+            starting: VecDeque::new(),
             supervise: chain::candidates(OsStr::new("supervise"), std::env::var_os("PATH").as_deref()),
             environment: Words::environment(),
             open_files,
@@ -164,9 +169,25 @@ impl Svscan {
     /// Does what is asked, and what follows from that.
     fn act(&mut self, actions: Vec<Action>) {
         let mut actions = VecDeque::from(actions);
-        while let Some(action) = actions.pop_front() {
-            actions.extend(self.perform(action));
+        loop {
+            let more = match actions.pop_front() {
+                Some(action) => self.perform(action),
+                None if self.starting.is_empty() => return,
+                None => self.hear(0),
+            };
+            actions.extend(more);
         }
+    }
+
+    /// Hears from the children that were started first, until `rest` are left: waits for what they become.
+    fn hear(&mut self, rest: usize) -> Vec<Action> {
+        let mut actions = Vec::new();
+        while self.starting.len() > rest
+            && let Some(child) = self.starting.pop_front()
+        {
+            actions.extend(self.scan.runs(number(child.pid), child.failed(), RealDisk.uptime()));
+        }
+        actions
     }
 
     fn perform(&mut self, action: Action) -> Vec<Action> {
@@ -176,8 +197,20 @@ impl Svscan {
                 return self.scan.opened(id, opened, RealDisk.uptime());
             }
             Action::Start { id, role, directory } => {
-                let child = self.start_supervise(id, role, directory);
-                return self.scan.started(id, role, child, RealDisk.uptime());
+                let mut actions = self.hear(AT_ONCE - 1);
+                let mut child = self.start_supervise(id, role, &directory);
+                if child.is_err() && !self.starting.is_empty() {
+                    // Theirs may be the descriptor that is missing.
+                    actions.extend(self.hear(0));
+                    child = self.start_supervise(id, role, &directory);
+                }
+                let pid = child.map(|child| {
+                    let pid = number(child.pid);
+                    self.starting.push_back(child);
+                    pid
+                });
+                actions.extend(self.scan.started(id, role, pid, RealDisk.uptime()));
+                return actions;
             }
             Action::Tell(id, pid) => {
                 let told = tell(pid, b"xc").is_ok();
@@ -206,12 +239,7 @@ impl Svscan {
         Vec::new()
     }
 
-    fn start_supervise(
-        &self,
-        id: Id,
-        role: Role,
-        directory: Vec<u8>,
-    ) -> Result<(u32, Option<Failed>), Errno> {
+    fn start_supervise(&self, id: Id, role: Role, directory: &[u8]) -> Result<Child, Errno> {
         let pipe = self.pipes.get(&id);
         let end = match role {
             Role::Main => pipe.and_then(LogPipe::writer).map(|writer| (writer, 1)),
@@ -220,15 +248,14 @@ impl Svscan {
         // The name of a file has no NUL.
         let directory = CString::new(directory).map_err(|_| Errno::INVAL)?;
         let arguments = Words::new(vec![c"supervise".to_owned(), directory]);
-        let child = spawn(&Program {
+        spawn(&Program {
             candidates: &self.supervise,
             arguments: &arguments,
             environment: &self.environment,
             directory: None,
             descriptors: end.as_slice(),
             open_files: Some(self.open_files),
-        })?;
-        Ok((number(child.pid), child.failed()))
+        })
     }
 }
 

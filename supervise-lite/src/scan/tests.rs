@@ -16,6 +16,9 @@ struct World {
     next_pid: u32,
     no_pipes: bool,
     no_processes: bool,
+    /// Started, and not known yet to be supervise; what is then said of each.
+    starting: std::collections::VecDeque<u32>,
+    becomes: Option<Failed>,
     /// Each logger that ends leaves lines behind.
     leaves_lines: bool,
     done: Vec<Action>,
@@ -51,6 +54,8 @@ impl World {
             next_pid: 1000,
             no_pipes: false,
             no_processes: false,
+            starting: std::collections::VecDeque::new(),
+            becomes: None,
             leaves_lines: false,
             done: Vec::new(),
         }
@@ -76,7 +81,12 @@ impl World {
 
     fn act(&mut self, actions: Vec<Action>) {
         let mut todo = std::collections::VecDeque::from(actions);
-        while let Some(action) = todo.pop_front() {
+        loop {
+            let Some(action) = todo.pop_front() else {
+                let Some(pid) = self.starting.pop_front() else { return };
+                todo.extend(self.scan.runs(pid, self.becomes, self.now));
+                continue;
+            };
             self.done.push(action.clone());
             let more = match action {
                 Action::Open(id) => {
@@ -94,7 +104,8 @@ impl World {
                     } else {
                         self.next_pid += 1;
                         self.processes.push((self.next_pid, id, role, self.now));
-                        Ok((self.next_pid, None))
+                        self.starting.push_back(self.next_pid);
+                        Ok(self.next_pid)
                     };
                     self.scan.started(id, role, child, self.now)
                 }
@@ -306,6 +317,56 @@ fn what_cannot_be_started_is_tried_again() {
     );
     world.no_processes = false;
     assert_eq!(World::starts(&world.later(1.1)), ["a", "a/log"]);
+}
+
+#[test]
+fn refused_pipes_are_said_once_for_all_services() {
+    let mut world = World::new((1..=1000).map(|n| link(&format!("s{n:04}"), n, Log::Directory)).collect());
+    let wanted = ["unable to create pipe for s0001: process cannot open more files"];
+    world.no_pipes = true;
+    assert_eq!(World::warnings(&world.settle()), wanted);
+    assert!(World::warnings(&world.later(55.0)).is_empty());
+    assert_eq!(World::warnings(&world.later(10.0)), wanted, "once a minute");
+    world.no_pipes = false;
+    assert_eq!(World::starts(&world.later(5.0)).len(), 2000);
+    // That was the end of it; the next is news.
+    world.entries.push(link("t", 2000, Log::Directory));
+    world.no_pipes = true;
+    world.scan.ask();
+    assert_eq!(
+        World::warnings(&world.later(0.1)),
+        ["unable to create pipe for t: process cannot open more files"]
+    );
+}
+
+#[test]
+fn a_child_that_does_not_become_supervise_is_said_once_until_one_does() {
+    let check = |failed: Failed, [main, log]: [&str; 2]| {
+        let mut world = World::new(vec![link("a", 1, Log::Directory)]);
+        world.becomes = Some(failed);
+        assert_eq!(World::warnings(&world.settle()), [main, log]);
+        let again = |world: &mut World| {
+            world.ends(world.pid(1, Role::Main), true);
+            let done = world.later(5.1);
+            assert_eq!(World::starts(&done), ["a"]);
+            World::warnings(&done)
+        };
+        assert!(again(&mut world).is_empty(), "the same");
+        world.becomes = None;
+        assert!(again(&mut world).is_empty());
+        world.becomes = Some(failed);
+        assert_eq!(again(&mut world), [main], "it was over");
+        assert!(world.scan.runs(1, Some(failed), world.now).is_empty(), "of no child of ours");
+    };
+    let unable = |doing: &str| [doing, &format!("{doing}/log")].map(|doing| format!("unable to {doing}"));
+    for (failed, doing, reason) in [
+        (Failed::Descriptors(Errno::MFILE), "set up descriptors for a", "process cannot open more files"),
+        (Failed::Directory(Errno::NOENT), "switch to a", "file does not exist"),
+        (Failed::Exec(Errno::ACCESS), "start supervise a", "access denied"),
+    ] {
+        let [main, log] = unable(doing).map(|doing| format!("{doing}: {reason}"));
+        check(failed, [&main, &log]);
+    }
 }
 
 #[test]

@@ -1,55 +1,32 @@
 //! The clock goes wrong while a logger runs: names still come one after the other, and no new data goes for old.
 //!
-//! The clock is that of libfaketime, which Debian has as `faketime`; without it these say so.
+//! Without libfaketime these say so.
 
-use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tests::rig::{HeldPipe, Rig, SOON, skipped, stop};
-use tests::{Cmd, LogDir, Running, Scratch, Signal, program, wait_until};
+use tests::rig::{HeldPipe, Rig, SOON, stop};
+use tests::{Clock, Cmd, LogDir, Running, Scratch, Signal, program, wait_until};
 
 use crate::assert_same;
 
 /// Noon of the first day of 2026, Unix time.
 const NOON: i64 = 1_767_268_800;
 
-/// libfaketime; `None`, said, where there is none.
-fn faketime() -> Option<PathBuf> {
-    const PLACES: [&str; 2] = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime"];
-    let library = PLACES.iter().map(|dir| Path::new(dir).join("libfaketime.so.1")).find(|path| path.exists());
-    if library.is_none() {
-        skipped("there is no libfaketime");
-    }
-    library
-}
-
-/// A logger whose clock is what is in a file.
+/// A logger with a clock of its own.
 struct Clocked {
     rig: Rig,
     running: Running,
-    clock: PathBuf,
+    clock: Clock,
     lines: usize,
 }
 
 impl Clocked {
     fn new(script: &[&str], now: &str) -> Option<Clocked> {
-        let library = faketime()?;
         let rig = Rig::new();
-        let clock = rig.join("clock");
-        fs::write(&clock, now).expect("own directory");
-        let cmd = rig.logger(script).env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &clock);
-        let cmd = cmd.env("FAKETIME_NO_CACHE", "1").env("DONT_FAKE_MONOTONIC", "1").env("TZ", "UTC");
-        let running = cmd.spawn_on(rig.pipe.stdin());
+        let clock = Clock::new(rig.path(), now)?;
+        let running = clock.shown_to(rig.logger(script)).spawn_on(rig.pipe.stdin());
         Some(Clocked { rig, running, clock, lines: 0 })
-    }
-
-    /// The clock shows this from now on.
-    fn set(&self, now: &str) {
-        let new = self.rig.join("clock.new");
-        fs::write(&new, now).expect("own directory");
-        fs::rename(new, &self.clock).expect("own directory");
     }
 
     /// One line, and a rotation behind it: its file has to be there, and to be the newest by name.
@@ -91,7 +68,7 @@ fn a_clock_that_goes_back_fifty_years_in_the_middle_costs_no_line_and_no_order()
         for _ in 0..3 {
             clocked.rotate();
         }
-        clocked.set(&format!("@{back}"));
+        clocked.clock.set(&format!("@{back}"));
         for _ in 0..6 {
             clocked.rotate();
         }
@@ -104,9 +81,9 @@ fn a_clock_that_was_ahead_for_a_while_costs_no_line() {
     let Some(mut clocked) = Clocked::new(&["n99", "./log"], "@2026-01-01 12:00:00") else { return };
     clocked.rotate();
     clocked.has_begun_at(NOON);
-    clocked.set("@2026-01-01 18:00:00");
+    clocked.clock.set("@2026-01-01 18:00:00");
     clocked.rotate();
-    clocked.set("@2026-01-01 12:00:10");
+    clocked.clock.set("@2026-01-01 12:00:10");
     for _ in 0..5 {
         clocked.rotate();
     }
@@ -129,7 +106,7 @@ fn a_clock_before_1970_or_beyond_2106_names_files_in_order() {
     clocked.rotate();
     clocked.has_begun_at(-315_576_000);
     for now in ["@1969-12-31 23:59:59", "@2038-01-19 03:14:08", "@2106-02-07 06:28:16"] {
-        clocked.set(now);
+        clocked.clock.set(now);
         clocked.rotate();
     }
     clocked.end(4);
@@ -138,15 +115,13 @@ fn a_clock_before_1970_or_beyond_2106_names_files_in_order() {
 /// `ROTATIONS=1000000` for as many as one may want.
 #[test]
 fn a_clock_that_stands_still_for_ten_thousand_rotations_names_files_in_order() {
-    let Some(library) = faketime() else { return };
     let rotations: usize =
         std::env::var("ROTATIONS").map_or(10_000, |count| count.parse().expect("a number"));
     let (scratch, mut pipe) = (Scratch::in_memory(), HeldPipe::new());
+    let Some(clock) = Clock::new(scratch.path(), "2026-01-01 12:00:00") else { return };
     let line = |n: usize| format!("{n:04095}\n");
     let cmd = Cmd::new(program("multilog")).args(["s4096", "n5", "./log"]).cwd(scratch.path());
-    let cmd = cmd.env("LD_PRELOAD", library).env("FAKETIME", "2026-01-01 12:00:00").env("TZ", "UTC");
-    let cmd = cmd.env("DONT_FAKE_MONOTONIC", "1").limit(Duration::from_secs(900));
-    let running = cmd.spawn_on(pipe.stdin());
+    let running = clock.shown_to(cmd).limit(Duration::from_secs(900)).spawn_on(pipe.stdin());
     let mut writer = pipe.writer();
     for n in 0..rotations {
         writer.write_all(line(n).as_bytes()).expect("a reader");

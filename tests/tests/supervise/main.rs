@@ -1,9 +1,11 @@
 //! supervise, svc, svok and svstat beside Debian's: does each work with each, do they say and write the same, and what becomes of
 //! a service when something goes wrong?
 
+mod clock;
 mod inherit;
 mod interchange;
 mod orders;
+mod qmailctl;
 mod tools;
 mod trouble;
 
@@ -13,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::Pid;
 use tests::{Cmd, Output, Running, Scratch, original, program, wait_for, wait_until};
 
 /// What only a hanging program exceeds.
@@ -149,6 +152,15 @@ impl Service {
     #[track_caller]
     pub fn wait_until_down(&self) {
         self.wait_for_state("it is down", |(pid, ..)| pid == 0);
+    }
+
+    /// Whether anything but a supervise works in the directory, whatever the status says.
+    pub fn runs(&self) -> bool {
+        let dir = fs::canonicalize(self.dir()).expect("own directory");
+        let here = |pid: &Pid| {
+            fs::read_link(format!("/proc/{}/cwd", pid.as_raw_nonzero())).is_ok_and(|cwd| cwd == dir)
+        };
+        self.scratch.processes().iter().any(|pid| here(pid) && tests::tree::name(*pid) != "supervise")
     }
 
     /// The lines of a file in the service directory, none if it is not there.

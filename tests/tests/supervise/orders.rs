@@ -90,29 +90,36 @@ fn two_starts_are_a_second_apart_and_a_long_life_is_followed_at_once() {
     std::fs::write(service.join("stay"), "").expect("own directory");
     let count = service.lines("starts").len();
     service.wait_for_lines("starts", count + 1);
-    let pid = service.wait_for_state("it stays", |(pid, ..)| pid != 0).0;
-    thread::sleep(Duration::from_millis(1100));
-    let start = Instant::now();
-    service.svc("-k");
-    service.wait_for_state("a new process", |(now, ..)| now != 0 && now != pid);
-    assert!(start.elapsed() < Duration::from_millis(700), "{:?}", start.elapsed());
+    let mut pid = service.wait_for_state("it stays", |(pid, ..)| pid != 0).0;
+    // A busy machine may be slow, but not each time; a pause there would be each time.
+    let mut follows_at_once = || {
+        thread::sleep(Duration::from_millis(1100));
+        let start = Instant::now();
+        service.svc("-k");
+        pid = service.wait_for_state("a new process", |(now, ..)| now != 0 && now != pid).0;
+        start.elapsed() < Duration::from_millis(700)
+    };
+    assert!((0..5).any(|_| follows_at_once()), "each time after a pause");
     finish(&service, running);
 }
 
 #[test]
 fn orders_are_heard_during_the_second_between_two_starts() {
-    let service = Service::new(ENDS);
-    let running = service.start(&program("supervise"));
-    service.wait_for_lines("starts", 2);
-    let start = Instant::now();
-    service.svc("-dx");
-    let out = running.wait();
-    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
-    assert_eq!((out.status().as_str(), out.messages().as_str()), ("exit 0", ""));
-    // The pending start was cancelled.
-    let count = service.lines("starts").len();
-    assert_eq!(service.state(), (0, 0, b'd'));
-    assert!(count <= 3, "{count} starts");
+    let in_time = || {
+        let service = Service::new(ENDS);
+        let running = service.start(&program("supervise"));
+        service.wait_for_lines("starts", 2);
+        let start = Instant::now();
+        service.svc("-dx");
+        let out = running.wait();
+        let elapsed = start.elapsed();
+        assert_eq!((out.status().as_str(), out.messages().as_str()), ("exit 0", ""));
+        assert_eq!(service.state(), (0, 0, b'd'));
+        // And the pending start was cancelled.
+        elapsed < Duration::from_millis(500) && service.lines("starts").len() <= 3
+    };
+    // A busy machine may be slow, but not each time.
+    assert!((0..5).any(|_| in_time()), "each time after the second");
 }
 
 #[test]

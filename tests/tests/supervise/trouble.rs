@@ -120,13 +120,24 @@ fn without_a_descriptor_left_it_says_so_and_goes_on_when_there_is_one() {
 /// A small file system of our own, mounted where only its holder sees it; reached through /proc.
 struct Disk {
     path: PathBuf,
-    _holder: Running,
+    holder: Running,
+}
+
+impl Disk {
+    /// Mounts it anew, with other options.
+    fn remount(&mut self, options: &str) {
+        let before = self.holder.stderr().len();
+        self.holder.send(format!("{options}\n").as_bytes());
+        wait_until(SOON, "it is mounted anew", || self.holder.stderr().len() > before);
+        assert!(self.holder.stderr().ends_with(b"mounted\n"), "{}", messages(&self.holder));
+    }
 }
 
 fn mount(service: &Service, options: &str) -> Option<Disk> {
     let place = service.scratch.join("disk");
     fs::create_dir(&place).expect("own directory");
-    let script = r#"mount -t tmpfs -o "$0" none disk && echo mounted >&2 && exec cat"#;
+    let script = r#"mount -t tmpfs -o "$0" none disk && echo mounted >&2 || exit
+        while read -r how; do mount -o "remount,$how" disk && echo mounted >&2; done"#;
     let mut reasons = String::new();
     for namespaces in ["-Urm", "-m"] {
         let holder = Cmd::new("unshare")
@@ -137,10 +148,7 @@ fn mount(service: &Service, options: &str) -> Option<Disk> {
         wait_until(SOON, "a mounted disk", || holder.has_ended() || holder.stderr().ends_with(b"mounted\n"));
         if !holder.has_ended() {
             let pid = holder.pid().as_raw_nonzero();
-            return Some(Disk {
-                path: format!("/proc/{pid}/root{}", place.display()).into(),
-                _holder: holder,
-            });
+            return Some(Disk { path: format!("/proc/{pid}/root{}", place.display()).into(), holder });
         }
         reasons += &holder.wait_open().messages();
     }
@@ -168,6 +176,39 @@ fn a_full_disk_is_named_once_and_the_status_follows_when_there_is_room() {
     assert!(!service.join("supervise/status.new").exists());
     fs::remove_file(filler).expect("own file");
     service.wait_for_state("the new process", |(now, ..)| now != 0 && now != pid);
+    assert_eq!(finish(&service, running).messages(), said);
+}
+
+/// As a file system does that finds itself damaged. Nothing may be open for writing there, so the lock is elsewhere.
+#[test]
+fn a_disk_that_becomes_read_only_is_named_once_and_the_status_follows_when_it_is_writable() {
+    let service = Service::new(STAYS);
+    let Some(mut disk) = mount(&service, "size=64k") else { return };
+    let made = disk.path.join("made");
+    fs::create_dir(&made).expect("own disk");
+    symlink(service.scratch.join("lock"), made.join("lock")).expect("own disk");
+    symlink(&made, service.join("supervise")).expect("own directory");
+    let running = service.start(&program("supervise"));
+    let pid = service.wait_until_up();
+    service.wait_for_lines("starts", 1);
+    disk.remount("ro");
+    for starts in 2..4 {
+        service.svc("-k");
+        service.wait_for_lines("starts", starts);
+    }
+    wait_until(SOON, "a message", || !running.stderr().is_empty());
+    let said = messages(&running);
+    assert_eq!(said, "supervise: warning: unable to open s/supervise/status.new: read-only file system\n");
+    assert_eq!(service.state(), (pid, 0, b'u'), "the old status stands");
+    // Orders that leave no trace are obeyed too.
+    service.svc("-d");
+    wait_until(SOON, "it has ended", || !service.runs());
+    service.svc("-u");
+    service.wait_for_lines("starts", 4);
+    assert_eq!(messages(&running), said);
+    disk.remount("rw");
+    let (now, ..) = service.wait_for_state("the new process", |(now, ..)| now != 0 && now != pid);
+    assert!(tests::tree::is_running(rustix::process::Pid::from_raw(now as i32).expect("a process")));
     assert_eq!(finish(&service, running).messages(), said);
 }
 
