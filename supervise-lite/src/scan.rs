@@ -32,6 +32,8 @@ const SETTLED_AT_LAST: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(50);
 /// After so long it is told by a signal.
 const TOLD_AT_LAST: Duration = Duration::from_secs(5);
+/// After so long in a stop it is said who has not ended.
+const LONG: Duration = Duration::from_secs(10);
 /// How often a logger that ended and left lines in the pipe is started again in a stop.
 const DRAINS: u32 = 3;
 
@@ -211,6 +213,8 @@ pub struct Scan {
     looked: Option<Duration>,
     asked: bool,
     stopping: bool,
+    /// In a stop: when to say who has not ended.
+    remind: Option<Duration>,
 }
 
 impl Scan {
@@ -228,6 +232,7 @@ impl Scan {
             looked: None,
             asked: false,
             stopping: false,
+            remind: None,
         }
     }
 
@@ -254,7 +259,7 @@ impl Scan {
     /// When to look at the directory again, or in a stop, to call [`Scan::time`]. `None`: only a death changes anything.
     pub fn due(&self) -> Option<Duration> {
         if self.stopping {
-            return self.services.values().filter_map(next_of_drain).min();
+            return self.services.values().filter_map(next_of_drain).chain(self.remind).min();
         }
         let Some(looked) = self.looked else { return Some(Duration::ZERO) };
         if self.asked {
@@ -491,6 +496,7 @@ impl Scan {
             return Vec::new();
         }
         self.stopping = true;
+        self.remind = Some(now + LONG);
         let mut actions = vec![Action::Unlock];
         let ids: Vec<Id> = self.services.keys().copied().collect();
         for id in ids {
@@ -544,6 +550,10 @@ impl Scan {
     /// It is time, in a stop.
     pub fn time(&mut self, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
+        if self.remind.is_some_and(|then| then <= now) {
+            self.remind = None;
+            actions.extend(self.who_is_left());
+        }
         for (&id, service) in &mut self.services {
             if next_of_drain(service).is_none_or(|next| next > now) {
                 continue;
@@ -559,6 +569,19 @@ impl Scan {
             }
         }
         actions
+    }
+
+    /// A logger whose service has left somebody behind with the log pipe goes on until that one ends too.
+    fn who_is_left(&self) -> Option<Action> {
+        let first = self.services.values().next()?;
+        let role = if first.main.pid.is_some() { Role::Main } else { Role::Log };
+        let others = match self.services.len() - 1 {
+            0 => String::new(),
+            1 => " and one more".to_owned(),
+            more => format!(" and {more} more"),
+        };
+        let name = first.directory(role);
+        Some(Action::Warn([b"still waiting for ", &name[..], others.as_bytes(), b" to end"].concat()))
     }
 }
 

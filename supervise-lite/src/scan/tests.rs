@@ -391,7 +391,7 @@ fn a_stop_takes_the_services_first_and_the_loggers_at_the_end_of_their_input() {
     world.stop();
     assert_eq!(world.done, [Action::Unlock, Action::Halt(main), Action::Halt(other)]);
     world.scan.ask();
-    assert_eq!(world.scan.due(), None, "nothing is looked at any more");
+    assert_eq!(world.scan.due(), Some(world.now + LONG), "nothing is looked at any more");
     world.done.clear();
     world.ends(main, false);
     assert_eq!(world.done, [Action::Shut(id(1)), Action::Tell(id(1), log)]);
@@ -441,6 +441,18 @@ fn a_logger_that_cannot_be_told_is_told_again_and_at_last_by_a_signal() {
         assert_eq!(world.scan.time(world.now), [Action::Tell(id(1), log)]);
     }
     assert_eq!(world.now - start, TOLD_AT_LAST);
+    assert_eq!(world.scan.due(), Some(start + LONG));
+}
+
+#[test]
+fn a_stop_that_takes_long_says_once_for_whom_it_waits() {
+    let mut world = World::new(vec![link("a", 1, Log::Directory), link("b", 2, Log::None)]);
+    world.settle();
+    world.stop();
+    world.ends(world.pid(1, Role::Main), false);
+    assert_eq!(World::warnings(&world.later(9.9)), [""; 0]);
+    assert_eq!(World::warnings(&world.later(0.2)), ["still waiting for a/log and one more to end"]);
+    assert_eq!(World::warnings(&world.later(1000.0)), [""; 0]);
     assert_eq!(world.scan.due(), None);
 }
 
