@@ -104,16 +104,16 @@ impl Text {
     fn push_stamped(&mut self, stamp: (&[u8; STAMP_BYTES], usize), batch: &[u8], start: usize, end: usize) {
         let line = end - start;
         self.reserve(line + SHORT_LINE);
-        if let Some(place) = self.buffer[self.len..].first_chunk_mut::<STAMP_BYTES>() {
+        let place = &mut self.buffer[self.len..];
+        if let Some(place) = place.first_chunk_mut::<STAMP_BYTES>() {
             *place = *stamp.0;
         }
-        self.len += stamp.1;
-        let short = batch[start..].first_chunk::<SHORT_LINE>().filter(|_| line <= SHORT_LINE);
-        match (short, self.buffer[self.len..].first_chunk_mut::<SHORT_LINE>()) {
-            (Some(short), Some(place)) => *place = *short,
-            _ => self.buffer[self.len..self.len + line].copy_from_slice(&batch[start..end]),
+        let place = &mut place[stamp.1..];
+        match (batch[start..].first_chunk::<SHORT_LINE>(), place.first_chunk_mut::<SHORT_LINE>()) {
+            (Some(short), Some(place)) if line <= SHORT_LINE => *place = *short,
+            _ => place[..line].copy_from_slice(&batch[start..end]),
         }
-        self.len += line;
+        self.len += stamp.1 + line;
     }
 }
 
@@ -246,8 +246,11 @@ impl Framer {
         let mut lines = split::lines(rest);
         let most = self.most.min(TEXT_BYTES);
         while self.lines.len() < LINES && self.text.len < most {
-            let Some(line) = lines.next() else { break };
-            self.add(batch, taken + lines.offset() - line.len(), taken + lines.offset());
+            let start = taken + lines.offset();
+            if lines.next().is_none() {
+                break;
+            }
+            self.add(batch, start, taken + lines.offset());
             if first {
                 first = false;
                 self.set_clock(now);
@@ -303,7 +306,7 @@ impl Framer {
     }
 
     /// A line, or the beginning of one, that stands from `start` to `end` in the batch.
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, batch: &[u8], start: usize, end: usize) {
         let text_start = self.text.len;
         let (text_end, seen) = if let Some(stamper) = &mut self.stamper {

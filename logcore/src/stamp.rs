@@ -4,7 +4,7 @@
 //! clock reading serves a whole batch: the lines in it follow each other by a nanosecond. The text of a second is made
 //! once, the nanoseconds are written into it for each line. No clock is read here: time comes in as a [`Label`].
 
-use crate::label::{Label, nanos_digits};
+use crate::label::{LABEL_BYTES, Label, nanos_digits};
 use chrono::{DateTime, FixedOffset, Local, NaiveDate, Offset, TimeZone};
 
 /// Which stamp a line gets. It belongs to the line: patterns see it.
@@ -78,15 +78,15 @@ pub enum Zone {
 pub struct Stamper {
     kind: StampKind,
     zone: Zone,
-    /// The moment of the last stamp; the next one is later, unless the clock stepped back by more than a second.
-    last: Option<Label>,
-    /// The moment of the next line.
+    /// The moment of the next line: later than the last stamp, unless the clock stepped back by more than a second.
     next: Label,
-    /// The stamp of `text_second`, its fraction still to be filled in.
+    /// A stamp was written, so `next` is not to be forgotten.
+    stamped: bool,
+    /// The stamp of `text_second` (TAI seconds, never 0), its fraction still to be filled in.
     text: [u8; STAMP_BYTES],
     /// Length of the stamp in `text`, its space included.
     len: usize,
-    text_second: Option<i64>,
+    text_second: u64,
     /// Where the fraction begins in `text`.
     fraction: usize,
 }
@@ -98,11 +98,11 @@ impl Stamper {
         Stamper {
             kind,
             zone,
-            last: None,
             next,
+            stamped: false,
             text: [b' '; STAMP_BYTES],
             len: 0,
-            text_second: None,
+            text_second: 0,
             fraction: 0,
         }
     }
@@ -121,35 +121,35 @@ impl Stamper {
     ///
     /// A clock that stepped back by more than a second is followed; stamps then go back with it.
     pub fn at(&mut self, now: Label) {
-        self.next = match self.last {
-            Some(last) if now <= last && last <= now.plus_seconds(1) => last.after(),
-            _ => now,
-        };
+        let ahead = self.stamped && now < self.next && self.next <= now.plus_seconds(1).after();
+        if !ahead {
+            self.next = now;
+        }
     }
 
     /// The stamp of the next line: so many of these bytes, its space included. The line after it is one nanosecond later.
     #[inline]
     pub fn stamp(&mut self) -> (&[u8; STAMP_BYTES], usize) {
         let moment = self.next;
-        let second = moment.unix_seconds();
-        if self.text_second != Some(second) {
+        if self.text_second != moment.tai_seconds() {
             self.write_second(moment);
-            self.text_second = Some(second);
         }
         let nanos = moment.nanos();
         // `write_second` left room for the fraction of this kind.
-        let place = &mut self.text[self.fraction..];
         match self.kind {
-            StampKind::Tai64n => place[..8].copy_from_slice(&nanos_digits(nanos)),
-            StampKind::Local => decimal9(place, nanos),
-            StampKind::LocalMillis => decimal3(place, nanos / 1_000_000),
+            StampKind::Tai64n => {
+                self.text[LABEL_BYTES - 8..LABEL_BYTES].copy_from_slice(&nanos_digits(nanos))
+            }
+            StampKind::Local => decimal9(&mut self.text[self.fraction..], nanos),
+            StampKind::LocalMillis => decimal3(&mut self.text[self.fraction..], nanos / 1_000_000),
             StampKind::Accustamp => {
+                let place = &mut self.text[self.fraction..];
                 decimal3(place, nanos / 1_000_000);
                 decimal3(&mut place[3..], nanos / 1000 % 1000);
             }
         }
-        self.last = Some(moment);
         self.next = moment.after();
+        self.stamped = true;
         (&self.text, self.len)
     }
 
@@ -171,6 +171,7 @@ impl Stamper {
         self.text = [b' '; STAMP_BYTES];
         self.text[..len].copy_from_slice(&text.as_bytes()[..len]);
         self.len = len + 1;
+        self.text_second = moment.tai_seconds();
         self.fraction = len.saturating_sub(digits);
     }
 }

@@ -215,3 +215,27 @@ fn a_terminal_is_logged_until_its_end_of_file_key() {
     assert_eq!(out.status(), "exit 0", "{out}");
     assert_same(&rig.log().all(), b"one\ntwo\n");
 }
+
+/// The last look of a flood fills its buffer, and nothing is there behind it.
+#[test]
+fn behind_a_flood_a_logger_sleeps() {
+    let mut rig = Rig::new();
+    rig.pipe.enlarge(1 << 20);
+    let input = b"63 bytes and a newline.........................................\n".repeat(10 * 512);
+    assert_eq!(input.len(), 10 * 32_768);
+    rig.pipe.write(&input);
+    let running = rig.start(&["./log"]);
+    wait_until(SOON, "all is taken", || rig.pipe.waiting() == 0);
+    let stat = format!("/proc/{}/stat", running.pid().as_raw_nonzero());
+    let ticks = || {
+        let text = std::fs::read_to_string(&stat).expect("it runs");
+        let fields =
+            text.rsplit(") ").next().unwrap_or_default().split(' ').map(|field| field.parse().unwrap_or(0));
+        fields.skip(11).take(2).sum::<u64>()
+    };
+    let before = ticks();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(ticks() - before < 10, "{} ticks of 50", ticks() - before);
+    rig.finish(running);
+    assert_same(&rig.log().all(), &input);
+}
