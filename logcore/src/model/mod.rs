@@ -45,6 +45,8 @@ pub enum Fault {
     },
     /// A write takes only so many bytes, at least one.
     Short(u64, usize),
+    /// Every call of this kind fails, as long as the fault stands.
+    Refuse(Call, Errno),
 }
 
 /// The kind of a call: for messages, and to choose faults by.
@@ -270,12 +272,9 @@ impl World {
                 Fault::Fail { first, count, errno }
                     if (first..first.saturating_add(count)).contains(&number) && !kind.is_input() =>
                 {
-                    if kind == Call::Sync {
-                        // What it leaves behind is worse than nothing.
-                        act(self, Extent::Failing)?;
-                    }
-                    return Err(errno);
+                    return self.refuse(kind, errno, act);
                 }
+                Fault::Refuse(refused, errno) if refused == kind => return self.refuse(kind, errno, act),
                 Fault::Short(at, bytes) if at == number => extent = Extent::Part(bytes),
                 _ => (),
             }
@@ -283,6 +282,19 @@ impl World {
         let done = act(self, extent);
         self.dead |= kill;
         if kill { Err(DEAD) } else { done }
+    }
+
+    fn refuse<T>(
+        &mut self,
+        kind: Call,
+        errno: Errno,
+        act: impl FnOnce(&mut Self, Extent) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        if kind == Call::Sync {
+            // What it leaves behind is worse than nothing.
+            act(self, Extent::Failing)?;
+        }
+        Err(errno)
     }
 }
 
