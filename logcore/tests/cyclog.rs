@@ -79,6 +79,10 @@ impl Rig {
         self.world.lock().trace.iter().filter(|call| **call == kind).count()
     }
 
+    fn run_threads(&self) {
+        self.world.run_threads();
+    }
+
     fn rest(&self, pause: Duration) {
         self.disk().sleep(pause);
     }
@@ -186,7 +190,9 @@ fn a_new_directory() {
     assert_eq!(log.shown(), "./a");
     assert_eq!(rig.read("lock").as_deref(), Some(OURS));
     assert_eq!(rig.read("state").as_deref(), Some(""));
-    rig.append(&mut log, "one\ntwo\n");
+    // Less is taken only where a file ends.
+    assert_eq!(log.append(b"one\ntwo"), Ok(7));
+    assert_eq!(log.append(b"\n"), Ok(1));
     assert_eq!(rig.files(), ["current one|two|"]);
     assert_eq!(rig.close(&mut log, false), Some(true));
     assert_eq!(rig.files(), ["current+ one|two|"]);
@@ -328,6 +334,13 @@ fn lock_says_whether_current_begins_with_a_line() {
     rig.append(&mut log, "whole\n");
     rig.start();
     assert_eq!(third(&rig), "line");
+    // It is written when that changes, and not with each file.
+    let mut log = rig.start();
+    let writes = rig.calls(Call::Overwrite);
+    log.rotate();
+    rig.work(&mut log);
+    assert_eq!(rig.calls(Call::Overwrite), writes);
+    rig.append(&mut log, "whole\n");
     // After another boot it may be anything.
     rig.writer.boot = Some("another".into());
     rig.world
@@ -681,14 +694,23 @@ fn what_is_not_on_disk_gets_no_older_than_said() {
     let wanted = Duration::from_secs(3);
     assert!((wanted - Duration::from_millis(1)..=wanted).contains(&due), "{due:?}");
     rig.rest(due);
+    let names = rig.calls(Call::SyncDir);
     assert_eq!(rig.calls(Call::Sync), 0);
     assert_eq!(log.tick(), None);
-    assert_eq!(rig.calls(Call::Sync), 1);
+    assert_eq!((rig.calls(Call::Sync), rig.calls(Call::SyncDir)), (1, names + 1));
     // All of it is on disk: nothing is due before more is written.
     rig.rest(limit);
     assert_eq!((log.tick(), rig.calls(Call::Sync)), (None, 1));
     rig.append(&mut log, "three\n");
     assert!(log.tick().unwrap() > Duration::from_secs(4));
+    rig.rest(limit);
+    assert_eq!(log.tick(), None);
+    assert_eq!(
+        (rig.calls(Call::Sync), rig.calls(Call::SyncDir)),
+        (2, names + 1),
+        "the name is there already"
+    );
+    rig.append(&mut log, "four\n");
     // What a killed logger wrote may not be on disk either.
     let mut log = rig.start();
     assert!(log.tick().unwrap() > Duration::from_secs(4));
@@ -698,7 +720,7 @@ fn what_is_not_on_disk_gets_no_older_than_said() {
 fn a_sync_of_the_file_before_says_nothing_of_this_one() {
     let mut rig = Rig::new(|config| config.sync = Sync::Within(Duration::from_secs(5)));
     let mut log = rig.start();
-    rig.append(&mut log, "one\n");
+    rig.append(&mut log, "1\n");
     rig.rest(Duration::from_secs(6));
     // Synced, and said so; nobody has listened yet.
     assert_eq!(log.tick(), None);
@@ -711,6 +733,40 @@ fn a_sync_of_the_file_before_says_nothing_of_this_one() {
     assert_eq!(rig.said[0], "unable to write ./a/current to disk: input/output error; writing it anew");
     rig.relent();
     rig.work(&mut log);
+    assert_eq!(rig.files(), ["@.s+ 1|", "@.u two|", "current "]);
+}
+
+#[test]
+fn what_was_synced_is_not_written_anew() {
+    let mut rig = Rig::new(|config| config.sync = Sync::Within(Duration::from_secs(5)));
+    let mut log = rig.start();
+    rig.append(&mut log, "one\n");
+    rig.work_for(&mut log, Duration::from_secs(6));
+    rig.append(&mut log, "two\n");
+    rig.refuse(Call::Sync, Errno::IO);
+    rig.work_for(&mut log, Duration::from_secs(6));
+    rig.relent();
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["@.u one|", "@.u two|", "current "]);
+}
+
+#[test]
+fn doubt_is_not_over_when_the_file_before_is_finished() {
+    let mut rig = Rig::new(|config| config.sync = Sync::EachBatch);
+    let mut log = rig.start();
+    rig.append(&mut log, "one\n");
+    log.rotate();
+    rig.append(&mut log, "two\n");
+    rig.refuse(Call::Sync, Errno::IO);
+    log.sync_now().unwrap_err();
+    rig.relent();
+    assert_eq!(log.tick(), None);
+    log.listen(&mut |_| ());
+    assert_eq!(rig.files()[0], "@.s+ one|");
+    assert!(log.in_doubt());
+    assert_eq!(rig.read("lock").as_deref(), Some("-|-|-|"));
+    rig.work(&mut log);
+    assert!(!log.in_doubt());
     assert_eq!(rig.files(), ["@.s+ one|", "@.u two|", "current "]);
 }
 
@@ -819,6 +875,87 @@ fn a_stop_finishes_a_full_file_but_for_old_logs() {
     assert_eq!(rig.files(), ["current ", "previous+ one|"]);
     rig.start();
     assert_eq!(rig.files(), ["@.s+ one|", "current "]);
+}
+
+/// A finisher that runs when it is let.
+fn slow_finisher(change: impl FnOnce(&mut Config)) -> Rig {
+    Rig { world: Shared::with_threads(World::new()), ..Rig::new(change) }
+}
+
+/// Listens until this is so.
+#[track_caller]
+fn wait(rig: &mut Rig, log: &mut Log, done: impl Fn(&Rig, &Log) -> bool) {
+    for _ in 0..10_000 {
+        let said = &mut rig.said;
+        log.listen(&mut |message| said.push(message));
+        if done(rig, log) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("{:?} {:?}", rig.files(), rig.said);
+}
+
+#[test]
+fn a_full_file_waits_for_a_finisher_that_is_slow() {
+    let mut rig = slow_finisher(|config| config.sync = Sync::Within(Duration::from_secs(5)));
+    let mut log = rig.start();
+    rig.append(&mut log, "one\n");
+    rig.rest(Duration::from_secs(6));
+    // One order waits to be taken up; there is no room for another.
+    assert_eq!(log.tick(), None);
+    log.rotate();
+    assert_eq!(log.append(b"two\n"), Err(Blocked::Finisher));
+    assert_eq!(rig.files(), ["current ", "previous one|"]);
+    rig.run_threads();
+    wait(&mut rig, &mut log, |_, log| log.files() == 1);
+    for _ in 0..10_000 {
+        if log.append(b"two\n").is_ok() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    wait(&mut rig, &mut log, |rig, _| rig.files() == ["@.s+ one|", "current two|"]);
+}
+
+#[test]
+fn a_sync_that_is_due_is_tried_again_while_the_finisher_is_busy() {
+    let mut rig = slow_finisher(|config| config.sync = Sync::Within(Duration::from_secs(5)));
+    let mut log = rig.start();
+    rig.append(&mut log, "one\n");
+    log.rotate();
+    rig.append(&mut log, "two\n");
+    rig.rest(Duration::from_secs(6));
+    let soon = log.tick().unwrap();
+    assert!(soon <= Duration::from_millis(100), "{soon:?}");
+    rig.run_threads();
+    wait(&mut rig, &mut log, |rig, _| rig.files() == ["@.s+ one|", "current two|"]);
+    wait(&mut rig, &mut log, |rig, _| rig.calls(Call::Sync) == 1);
+    while log.tick().is_some() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    wait(&mut rig, &mut log, |rig, _| rig.calls(Call::Sync) == 2);
+}
+
+#[test]
+fn a_stop_reaches_a_finisher_that_is_slow() {
+    let mut rig = slow_finisher(|config| config.processor = Some("copy".into()));
+    let mut log = rig.start();
+    rig.append(&mut log, "one\n");
+    log.rotate();
+    for _ in 0..3 {
+        assert_eq!(log.close(true), Err(Blocked::Finisher));
+    }
+    rig.run_threads();
+    for _ in 0..10_000 {
+        if log.close(true).is_ok() {
+            break;
+        }
+        let said = &mut rig.said;
+        log.listen(&mut |message| said.push(message));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(log.close(true), Ok(true));
 }
 
 #[test]

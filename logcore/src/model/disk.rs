@@ -70,9 +70,8 @@ impl Disk for ModelDisk {
         self.0.lock().pass(pause);
     }
 
-    fn start_thread(&self, _: Box<dyn FnOnce() + Send>) -> Result<()> {
-        // One thread: the number of a call then names a moment.
-        Err(Errno::AGAIN)
+    fn start_thread(&self, work: Box<dyn FnOnce() + Send>) -> Result<()> {
+        self.0.start_thread(work)
     }
 
     fn make_dir(&self, path: &Path) -> Result<()> {
