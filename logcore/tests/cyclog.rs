@@ -590,6 +590,24 @@ fn what_a_failed_sync_leaves_in_doubt_is_written_anew() {
 }
 
 #[test]
+fn lock_names_nobody_while_there_is_doubt_though_current_changes() {
+    let mut rig = Rig::new(|config| config.sync = Sync::EachBatch);
+    let mut log = rig.start();
+    rig.append(&mut log, "one\ntw");
+    rig.refuse(Call::Sync, Errno::IO);
+    log.sync_now().unwrap_err();
+    rig.relent();
+    assert_eq!(
+        (rig.files(), rig.read("lock").as_deref()),
+        (vec!["current ".into(), "previous one|tw".into()], Some("-|-|-|"))
+    );
+    rig.work(&mut log);
+    assert_eq!(rig.read("lock").as_deref(), Some("this boot|0:1|-|"));
+    rig.append(&mut log, "o\n");
+    assert_eq!(rig.files(), ["@.u one|tw", "current o|"]);
+}
+
+#[test]
 fn nothing_on_disk_and_nothing_to_cut() {
     let check = |refused: Option<Call>, wanted: &[&str]| {
         let mut rig = Rig::new(|config| config.sync = Sync::EachBatch);
@@ -1010,6 +1028,16 @@ fn a_processor_that_hangs_is_ended_when_we_are() {
 }
 
 #[test]
+fn a_stop_starts_no_processor() {
+    let mut rig = Rig::new(|config| config.processor = Some("copy".into()));
+    let mut log = rig.start();
+    rig.append(&mut log, "one\n");
+    log.rotate();
+    assert_eq!(rig.close(&mut log, true), Some(true));
+    assert_eq!((rig.calls(Call::Run), rig.files()), (0, vec!["current ".into(), "previous+ one|".into()]));
+}
+
+#[test]
 fn a_previous_that_somebody_removed_needs_no_processor() {
     let mut rig = Rig::new(|config| config.processor = Some("copy".into()));
     let mut log = rig.start();
@@ -1093,6 +1121,8 @@ fn what_the_start_names_counts() {
     let mut rig = Rig::new(|config| config.num = 3).with(OLDER, "", true).with(OLD, "", true);
     rig = rig.with("previous", "one\n", true).with("current", "", true);
     let mut log = rig.start();
+    // Only a file with a second link needs a look for its other name.
+    assert_eq!(rig.calls(Call::List), 1);
     rig.work(&mut log);
     let old = rig.old_logs();
     assert_eq!((old.len(), old[0].to_str()), (2, Some(OLD)), "{old:?}");
@@ -1185,6 +1215,17 @@ fn trouble_with_all_old_logs_is_said_once_a_minute() {
         rotate(&mut rig, &mut log);
         assert_eq!(rig.said.len(), 3);
     }
+}
+
+#[test]
+fn a_multitude_goes_at_once() {
+    let mut rig = Rig::new(|config| config.num = 2);
+    for number in 0..4200 {
+        rig = rig.with(&format!("@400000003b4a39c2{number:08x}.s"), "", true);
+    }
+    let mut log = rig.start();
+    rig.work(&mut log);
+    assert_eq!(rig.old_logs().len(), 1);
 }
 
 #[test]

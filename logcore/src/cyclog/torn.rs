@@ -54,11 +54,9 @@ pub(super) fn source_is_pending<D: Disk>(
         stamp.and_then(|kind| kind.strip(line)).unwrap_or(line).to_vec()
     };
     // The oldest line of the window may itself be cut by the window.
-    let mut written: Vec<Vec<u8>> =
-        window[..whole].split_inclusive(|byte| *byte == b'\n').map(text).collect();
-    if start > 0 && !written.is_empty() {
-        written.remove(0);
-    }
+    let cut = usize::from(start > 0);
+    let written: Vec<Vec<u8>> =
+        window[..whole].split_inclusive(|byte| *byte == b'\n').skip(cut).map(text).collect();
     let before_agrees = |index: usize| {
         let pending = pending[..index].iter().rev().map(|line| line.strip_suffix(b"\n").unwrap_or(line));
         pending.zip(written.iter().rev()).all(|(pending, written)| pending == &written[..])
