@@ -135,3 +135,40 @@ fn the_last_match_of_any_language_decides() {
     assert!(!selects(&rules, b"fatal: 7"));
     assert!(!selects(&rules, b"else"));
 }
+
+#[test]
+fn without_rules_every_line_is_wanted() {
+    assert!(Selector::new(&[], &[0]).wants_all());
+    let rule = Rule { sign: Sign::Plus, pattern: Pattern::star(b"*") };
+    // Rules behind the last destination do not matter.
+    assert!(Selector::new(std::slice::from_ref(&rule), &[0]).wants_all());
+    assert!(!Selector::new(&[rule], &[0, 1]).wants_all());
+}
+
+/// More states than the automaton's cache holds: what it remembers of the beginning of a line is not to outlive them.
+#[test]
+fn a_cache_that_overflows_changes_no_decision() {
+    // The 18th byte before a `c` is an `a`: 2^17 states.
+    let pattern = Pattern::regex(b"a[ab]{16}c").unwrap();
+    let rules = [Rule { sign: Sign::Minus, pattern }];
+    let mut selector = Selector::new(&rules, &[1]);
+    assert!(format!("{selector:?}").contains("rules: 1"), "{selector:?}");
+    let mut seed = 1_u64;
+    let mut random = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed >> 33
+    };
+    let (mut hits, mut wanted) = (0, [false]);
+    for number in 0..30_000 {
+        // The beginning is another one now and then; right behind it its state matters.
+        let mut line = format!("{:017}", number / 9000).into_bytes();
+        let more = 16 + random() % 3;
+        line.extend((0..more).map(|_| if random() % 2 == 0 { b'a' } else { b'b' }));
+        line.push(b'c');
+        let matches = line.windows(18).any(|window| window[0] == b'a' && window[17] == b'c');
+        hits += usize::from(matches);
+        selector.select(&line, &mut wanted);
+        assert_eq!(wanted[0], !matches, "line {number}");
+    }
+    assert!((9_000..12_000).contains(&hits), "{hits} of 30000");
+}

@@ -70,6 +70,29 @@ fn a_copy_of_the_input_that_cannot_be_read_ends_the_logger_and_costs_no_line() {
     assert_eq!(rig.log().all(), numbered(100));
 }
 
+/// As in a sandbox that knows no tee(2): then the input is read, and what was read is held until it is logged.
+#[test]
+fn a_pipe_that_may_not_be_looked_into_is_read() {
+    use tests::trace::{Act, Edge, available, number, trace};
+    if let Err(reason) = available() {
+        return skipped(&reason);
+    }
+    let mut rig = Rig::new();
+    rig.pipe.write(&numbered(100));
+    rig.pipe.close();
+    let mut refused = 0;
+    let life = trace(rig.logger(&["./log"]), rig.pipe.stdin(), &[], |stop| {
+        if stop.edge == Edge::Entry && number(stop) == Ok(nix::libc::SYS_tee) {
+            refused += 1;
+            return Act::Fail(nix::errno::Errno::EPERM);
+        }
+        Act::Go
+    });
+    assert_eq!(refused, 1, "it is not tried again");
+    assert_eq!(life.output.status(), "exit 0", "{}", life.output);
+    assert_eq!(rig.log().all(), numbered(100));
+}
+
 #[test]
 fn a_file_that_cannot_be_read_in_recovery_is_kept_as_it_is() {
     let rig = Rig::new();

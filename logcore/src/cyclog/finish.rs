@@ -190,14 +190,16 @@ impl<D: Disk> Worker<D> {
         if mark { self.home.set_mode(file, Name::Current, MODE_SAFE) } else { Ok(()) }
     }
 
-    /// Puts `current` and its name on disk. On an error, which is told, the file is never synced or believed again.
+    /// Puts `current` and its name on disk. On an error, which is said, the file is never synced or believed again.
     fn sync(&mut self, file: &D::File, generation: u64) -> bool {
-        if self.doubtful == Some(generation) {
-            return false;
-        }
-        if let Err(error) = self.home.sync(file, Name::Current) {
+        if self.doubtful != Some(generation)
+            && let Err(error) = self.home.sync(file, Name::Current)
+        {
             self.doubtful = Some(generation);
             self.voice.say(format!("{error}; writing it anew"));
+        }
+        if self.doubtful == Some(generation) {
+            // Told each time: the file may have been empty when its sync failed, and no reason to act.
             self.voice.tell(Event::SyncFailed { generation });
             return false;
         }

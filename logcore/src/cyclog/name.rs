@@ -92,6 +92,8 @@ mod tests {
         assert!(namer.found(now.plus_seconds(86_400), now));
         assert!(!namer.found(now.plus_seconds(86_401), now));
         assert_eq!(namer.next(now), now.plus_seconds(86_400).after());
+        // A moment that is later is the name itself.
+        assert_eq!(namer.next(now.plus_seconds(86_401)), now.plus_seconds(86_401));
     }
 
     #[test]

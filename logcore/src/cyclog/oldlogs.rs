@@ -118,10 +118,10 @@ impl OldLogs {
                 }
                 return;
             }
-            let mut settled = 0;
+            let mut changed = false;
             for old in census.surplus() {
                 match home.disk.unlink(&home.dir, old) {
-                    Ok(()) => settled += 1,
+                    Ok(()) => changed = true,
                     Err(Errno::NOENT) => (),
                     Err(errno) => {
                         let doing = format!("remove {}/{}", home.shown(), old.display());
@@ -135,12 +135,12 @@ impl OldLogs {
                             return;
                         }
                         self.undeletable.insert(old.to_owned());
-                        settled += 1;
+                        changed = true;
                     }
                 }
             }
             // Another look: a long surplus comes in parts, and what stays makes room for others to go.
-            if settled == 0 {
+            if !changed {
                 self.trouble.settled(uptime);
                 return;
             }

@@ -230,7 +230,7 @@ mod tests {
         Some(Stat { kind: Kind::Regular, safe, size, links: 1, inode: 1 })
     }
 
-    /// `c` current, `p` previous, `r` processed: small 0644, capital 0744, `.` absent, `0` empty; then `n` newstate,
+    /// `c` current, `p` previous, `r` processed: small 0644, capital 0744; `e` `o` `z` the same, empty; then `n` newstate,
     /// `=` previous is named, `~` processed is.
     fn found(text: &str) -> Found {
         let mut found = Found::default();
@@ -241,6 +241,7 @@ mod tests {
                 'r' | 'R' => found.processed = file(letter == 'R', 10),
                 'e' => found.current = file(false, 0),
                 'o' => found.previous = file(false, 0),
+                'z' => found.processed = file(false, 0),
                 'n' => found.newstate = file(false, 0),
                 '=' => found.previous_is_named = true,
                 '~' => found.processed_is_named = true,
@@ -284,6 +285,7 @@ mod tests {
         check("cRn", true, true, &[NewstateToState, Finish(R)], Continue, false); // 12
         check("cR", true, true, &[Finish(R)], Continue, false); // 13
         check("cr", true, true, &[Abandon(R)], Continue, false);
+        check("cz", true, true, &[Remove(R)], Continue, false);
         check("cR~n", true, true, &[NewstateToState, Remove(R)], Continue, false);
         check("cP=", true, true, &[Remove(P)], Continue, false); // 14
     }

@@ -54,11 +54,9 @@ pub(super) fn source_is_pending<D: Disk>(
         stamp.and_then(|kind| kind.strip(line)).unwrap_or(line).to_vec()
     };
     // The oldest line of the window may itself be cut by the window.
-    let mut written: Vec<Vec<u8>> =
-        window[..whole].split_inclusive(|byte| *byte == b'\n').map(text).collect();
-    if start > 0 && !written.is_empty() {
-        written.remove(0);
-    }
+    let cut = usize::from(start > 0);
+    let written: Vec<Vec<u8>> =
+        window[..whole].split_inclusive(|byte| *byte == b'\n').skip(cut).map(text).collect();
     let before_agrees = |index: usize| {
         let pending = pending[..index].iter().rev().map(|line| line.strip_suffix(b"\n").unwrap_or(line));
         pending.zip(written.iter().rev()).all(|(pending, written)| pending == &written[..])
@@ -79,7 +77,10 @@ mod tests {
         let file = RealDisk.open(&dir, OsStr::new("current"), How::New).expect("it is empty");
         RealDisk.append(&file, current.as_bytes()).expect("a few bytes");
         let pending: Vec<&[u8]> = pending.iter().map(|line| line.as_bytes()).collect();
-        source_is_pending(&RealDisk, &file, (current.len() as u64, true), stamp, &pending)
+        let size = current.len() as u64;
+        // A file that is shorter than it should be says nothing.
+        assert_eq!(source_is_pending(&RealDisk, &file, (size + 1, true), stamp, &pending), None);
+        source_is_pending(&RealDisk, &file, (size, true), stamp, &pending)
     }
 
     #[test]
@@ -91,6 +92,8 @@ mod tests {
         check("a\nb\nc", &["b\n", "cd\n"], Some(4));
         check("a\nb\nc", &["x\n", "cd\n"], None);
         check("a\nb\nc", &["cd\n"], Some(4));
+        check("a\nb\nc", &["x\n", "b\n", "cd\n"], None);
+        check("a\nb\nc", &["cd"], Some(4));
         check("a\nb\nc", &["d\n"], None);
         check("a\nb\nc", &[], None);
         check("c", &["x\n", "cd\n"], Some(0));
@@ -113,5 +116,23 @@ mod tests {
         check(format!("{a}one\ntw"), &["one\n", "two\n"], None);
         check(format!("{a}tw"), &["two\n"], Some(0));
         check(a[..9].to_owned(), &["two\n"], Some(0));
+    }
+
+    #[test]
+    fn of_a_long_file_the_end_is_compared() {
+        let line = |text: &str| format!("{text}{}\n", "x".repeat(999 - text.len()));
+        let whole: Vec<String> = (0..200).map(|number| line(&number.to_string())).collect();
+        let current = whole.concat() + "tw";
+        let pending: Vec<&str> = whole.iter().map(|line| &**line).chain(["two\n"]).collect();
+        assert_eq!(cut(&current, None, &pending), Some(200_000));
+        // What lies before the window may be anything, what lies in it may not.
+        let other = line("other");
+        let mut before = pending.clone();
+        before[0] = &other;
+        assert_eq!(cut(&current, None, &before), Some(200_000));
+        let mut within = pending;
+        within[100] = &other;
+        assert_eq!(cut(&current, None, &within), None);
+        assert_eq!(cut(&format!("a\n{}", "x".repeat(200_000)), None, &["x\n"]), None);
     }
 }

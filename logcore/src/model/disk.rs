@@ -18,8 +18,8 @@ pub struct ModelFile {
     inode: usize,
 }
 
-/// A running processor: `copy` copies, `fail` fails, `hang` never ends, `count` copies and counts its runs in its state,
-/// `drop` makes nothing of everything.
+/// A running processor: `copy` copies, `fail` fails, `hang` never ends, `deaf` not even when told to, `count` copies and counts
+/// its runs in its state, `drop` makes nothing of everything.
 #[derive(Debug)]
 pub struct ModelChild {
     command: OsString,
@@ -70,9 +70,8 @@ impl Disk for ModelDisk {
         self.0.lock().pass(pause);
     }
 
-    fn start_thread(&self, _: Box<dyn FnOnce() + Send>) -> Result<()> {
-        // One thread: the number of a call then names a moment.
-        Err(Errno::AGAIN)
+    fn start_thread(&self, work: Box<dyn FnOnce() + Send>) -> Result<()> {
+        self.0.start_thread(work)
     }
 
     fn make_dir(&self, path: &Path) -> Result<()> {
@@ -236,7 +235,7 @@ impl Disk for ModelDisk {
             let processed = files.processed.inode;
             let command = child.command.to_string_lossy();
             match (&*command, child.looks) {
-                ("hang", _) => Ok(None),
+                ("hang" | "deaf", _) => Ok(None),
                 ("drop", _) => Ok(Some(Ended::Well)),
                 // Half of it is written, then it takes a while, then the rest.
                 (_, 1) => {
@@ -257,7 +256,7 @@ impl Disk for ModelDisk {
         })
     }
 
-    fn kill(&self, child: &mut ModelChild, _: bool) {
-        child.killed = true;
+    fn kill(&self, child: &mut ModelChild, force: bool) {
+        child.killed |= force || child.command != "deaf";
     }
 }

@@ -29,14 +29,19 @@ impl Io for ModelIo {
     }
 
     fn peeks(&self) -> bool {
-        true
+        !self.world.lock().input.opaque
     }
 
     fn look(&mut self, buffer: &mut [u8]) -> Result<Look, Errno> {
-        let held = &self.held;
+        let held = &mut self.held;
         self.world.lock().call(Call::Look, |world, _| {
-            let pipe = &world.input.pipe;
-            let ended = pipe.is_empty() && world.input.acts.is_empty();
+            let ended = world.input.pipe.is_empty() && world.input.acts.is_empty();
+            if world.input.opaque {
+                world.input.taken += world.input.pipe.len() as u64;
+                held.append(&mut world.input.pipe);
+            }
+            let most = world.input.look_most.unwrap_or(usize::MAX);
+            let pipe = &world.input.pipe[..world.input.pipe.len().min(most)];
             if pipe.is_empty() && held.is_empty() && !ended {
                 return Err(Errno::AGAIN);
             }
@@ -62,17 +67,20 @@ impl Io for ModelIo {
         Ok(())
     }
 
-    fn hides_more(&self, _: usize) -> bool {
-        false
+    fn hides_more(&self, len: usize) -> bool {
+        self.held.len() + self.world.lock().input.pipe.len() > len
     }
 
     fn is_clogged(&mut self, _: usize, _: Duration) -> bool {
-        false
+        self.world.lock().input.clogged
     }
 
     fn hold(&mut self, bytes: &[u8]) -> Result<(), Errno> {
-        let more = &bytes[self.held.len()..];
-        self.take(bytes.len()).map(|()| self.held.extend_from_slice(more))
+        let before = std::mem::take(&mut self.held);
+        let more = bytes.get(before.len()..).unwrap_or_default();
+        let taken = self.take(more.len());
+        self.held = [&before[..], more].concat();
+        taken
     }
 
     fn held(&self) -> &[u8] {
@@ -135,7 +143,12 @@ impl Io for ModelIo {
         false
     }
 
-    fn alert(&mut self, _: &[u8]) -> bool {
-        true
+    fn alert(&mut self, bytes: &[u8]) -> bool {
+        let mut world = self.world.lock();
+        let taken = !world.input.slow_alerts || world.pending.is_empty();
+        if taken {
+            world.input.alerts.extend_from_slice(bytes);
+        }
+        taken
     }
 }

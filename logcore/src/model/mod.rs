@@ -45,6 +45,8 @@ pub enum Fault {
     },
     /// A write takes only so many bytes, at least one.
     Short(u64, usize),
+    /// Every call of this kind fails, as long as the fault stands.
+    Refuse(Call, Errno),
 }
 
 /// The kind of a call: for messages, and to choose faults by.
@@ -114,6 +116,16 @@ pub struct Input {
     pub taken: u64,
     /// Names the pipe.
     pub identity: u64,
+    /// It can be read, but not looked at.
+    pub opaque: bool,
+    /// A look finds no more than so many bytes.
+    pub look_most: Option<usize>,
+    /// No slot is free, though there is room for bytes: a partial line keeps the service from writing its rest.
+    pub clogged: bool,
+    /// Alerts are taken only when no signal waits.
+    pub slow_alerts: bool,
+    /// The alerts so far.
+    pub alerts: Vec<u8>,
 }
 
 /// The whole machine.
@@ -270,12 +282,9 @@ impl World {
                 Fault::Fail { first, count, errno }
                     if (first..first.saturating_add(count)).contains(&number) && !kind.is_input() =>
                 {
-                    if kind == Call::Sync {
-                        // What it leaves behind is worse than nothing.
-                        act(self, Extent::Failing)?;
-                    }
-                    return Err(errno);
+                    return self.refuse(kind, errno, act);
                 }
+                Fault::Refuse(refused, errno) if refused == kind => return self.refuse(kind, errno, act),
                 Fault::Short(at, bytes) if at == number => extent = Extent::Part(bytes),
                 _ => (),
             }
@@ -283,6 +292,19 @@ impl World {
         let done = act(self, extent);
         self.dead |= kill;
         if kill { Err(DEAD) } else { done }
+    }
+
+    fn refuse<T>(
+        &mut self,
+        kind: Call,
+        errno: Errno,
+        act: impl FnOnce(&mut Self, Extent) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        if kind == Call::Sync {
+            // What it leaves behind is worse than nothing.
+            act(self, Extent::Failing)?;
+        }
+        Err(errno)
     }
 }
 
@@ -314,18 +336,53 @@ fn later(label: Label, pause: Duration) -> Label {
 /// What every call says to one who has been killed.
 const DEAD: Errno = Errno::IO;
 
+/// What a thread is to do.
+type Work = Box<dyn FnOnce() + Send>;
+
 /// A world that several hands hold.
-#[derive(Clone, Debug)]
-pub struct Shared(Arc<Mutex<World>>);
+#[derive(Clone)]
+pub struct Shared {
+    world: Arc<Mutex<World>>,
+    /// Threads that have been started and have not run yet; `None` where none can be started.
+    threads: Option<Arc<Mutex<Vec<Work>>>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.world.fmt(f)
+    }
+}
 
 impl Shared {
-    /// A world to run a logger in.
+    /// A world to run a logger in. No thread can be started: the number of a call then names a moment.
     pub fn new(world: World) -> Shared {
-        Shared(Arc::new(Mutex::new(world)))
+        Shared { world: Arc::new(Mutex::new(world)), threads: None }
+    }
+
+    /// A world in which threads can be started, and wait until they [are let](Self::run_threads).
+    pub fn with_threads(world: World) -> Shared {
+        Shared { threads: Some(Arc::default()), ..Shared::new(world) }
     }
 
     /// The world.
     pub fn lock(&self) -> MutexGuard<'_, World> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the threads run that wait, as threads of the system.
+    pub fn run_threads(&self) {
+        if let Some(threads) = &self.threads {
+            threads
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .drain(..)
+                .for_each(|work| drop(std::thread::spawn(work)));
+        }
+    }
+
+    fn start_thread(&self, work: Work) -> Result<(), Errno> {
+        let threads = self.threads.as_ref().ok_or(Errno::AGAIN)?;
+        threads.lock().unwrap_or_else(PoisonError::into_inner).push(work);
+        Ok(())
     }
 }

@@ -1,0 +1,165 @@
+//! The road on the model where the input or the end is not ordinary: what cannot be looked at, a writer that is held up by a
+//! partial line, alerts that nobody takes, a status file that fails, a signal while the disk is full.
+
+use logcore::model::life::{Life, live_in};
+use logcore::model::{Act, Call, Fault, World};
+use logcore::pump::End;
+use logcore::signals::Request;
+use logcore::strerr::Errno;
+use std::time::Duration;
+
+const A: &[&str] = &["./a"];
+
+/// A service that writes these, and rests for ten seconds behind each.
+fn world(writes: &[&str]) -> World {
+    let mut world = World::new();
+    for text in writes {
+        world.input.acts.push_back(Act::Write(text.as_bytes().to_vec()));
+        world.input.acts.push_back(Act::Rest(Duration::from_secs(10)));
+    }
+    world
+}
+
+/// The number of the `nth` call of this kind when nothing is in the way.
+fn number(world: &World, script: &[&str], kind: Call, nth: usize) -> u64 {
+    let (world, _) = live_in(world.clone(), script, "boot");
+    let calls = world.trace.iter().enumerate().filter(|(_, call)| **call == kind);
+    calls.map(|(number, _)| number as u64).nth(nth).expect("it makes so many")
+}
+
+fn read(world: &World, name: &str) -> String {
+    let text = world.files.read("./a", name).expect("it is there");
+    String::from_utf8_lossy(text).replace('\n', "|")
+}
+
+fn live(world: World, script: &[&str]) -> (World, Life) {
+    let (world, life) = live_in(world, script, "boot");
+    assert!(!world.dead, "{:?} {:?}", world.stuck, life.said);
+    (world, life)
+}
+
+#[test]
+fn what_had_to_be_taken_is_logged_before_a_stop() {
+    let mut start = world(&["one\ntw", "o\nthree\n"]);
+    start.input.opaque = true;
+    let (all, life) = live(start.clone(), A);
+    assert_eq!((life.end, &*read(&all, "current")), (Ok(End::Clean), "one|two|three|"));
+    start.signals.push_back((number(&start, A, Call::Append, 0), Request::Stop));
+    let (stopped, life) = live(start.clone(), A);
+    assert_eq!((life.end, &*read(&stopped, "current")), (Ok(End::Clean), "one|tw|"));
+    assert_eq!(stopped.input.taken, 6);
+    // Where it cannot be logged, that is no clean end.
+    let first = number(&start, A, Call::Append, 0) + 1;
+    start.faults = vec![Fault::Fail { first, count: u64::MAX, errno: Errno::NOSPC }];
+    let (failed, life) = live(start, A);
+    assert_eq!((life.end, &*read(&failed, "current")), (Ok(End::Failed), "one|"));
+}
+
+#[test]
+fn a_partial_line_is_taken_only_where_it_holds_the_writer_up() {
+    let long = "x".repeat(1500);
+    let check = |partial: &str, clogged: bool, taken: usize, current: &str| {
+        let mut start = world(&[partial, "tial\n"]);
+        start.input.clogged = clogged;
+        let (all, life) = live(start.clone(), A);
+        let text = read(&all, "current");
+        assert_eq!((life.end, text), (Ok(End::Clean), format!("{partial}tial|")), "clogged: {clogged}");
+        // With the look at which a writer that is held up for 16 ms has been found.
+        start.signals.push_back((number(&start, A, Call::Look, 6), Request::Stop));
+        let (stopped, life) = live(start, A);
+        assert_eq!(life.end, Ok(End::Clean));
+        assert_eq!(stopped.input.taken as usize, taken, "{} clogged: {clogged}", partial.len());
+        assert_eq!(read(&stopped, "current"), current, "{} clogged: {clogged}", partial.len());
+        assert_eq!(stopped.input.pipe.len(), partial.len() - taken);
+    };
+    check("par", false, 0, "");
+    check("par", true, 3, "par|");
+    check(&long[..999], true, 999, &format!("{}|", &long[..999]));
+    check(&long, false, 0, "");
+    check(&long, true, 1500, &format!("{long}|"));
+}
+
+#[test]
+fn what_a_look_does_not_find_is_there_all_the_same() {
+    let mut start = world(&["partial line\nanother\n", "and more\n"]);
+    start.input.look_most = Some(5);
+    let (all, life) = live(start, A);
+    assert_eq!((life.end, &*read(&all, "current")), (Ok(End::Clean), "partial line|another|and more|"));
+}
+
+#[test]
+fn a_broken_input_ends_the_road() {
+    let mut start = world(&["one\n"]);
+    let fault = |call| vec![Fault::Refuse(call, Errno::IO)];
+    for call in [Call::Look, Call::Take] {
+        start.faults = fault(call);
+        let (_, life) = live(start.clone(), A);
+        assert_eq!(life.end, Ok(End::Failed));
+        assert_eq!(life.said, ["unable to read input: input/output error"]);
+    }
+}
+
+#[test]
+fn an_alert_that_nobody_takes_waits_for_its_reader_or_a_stop() {
+    let script = &["-*", "+*alert*", "e", "./a"];
+    let mut start = world(&["one\nalert me\n", "two\n"]);
+    let (all, life) = live(start.clone(), script);
+    assert_eq!((life.end, &all.input.alerts[..]), (Ok(End::Clean), &b"alert me\n"[..]));
+    start.input.slow_alerts = true;
+    let look = number(&start, script, Call::Look, 0);
+    start.signals.push_back((look, Request::Rotate));
+    let (all, life) = live(start.clone(), script);
+    assert_eq!((life.end, &all.input.alerts[..]), (Ok(End::Clean), &b"alert me\n"[..]));
+    // The order was not forgotten: the line ends its file.
+    assert_eq!(read(&all, "current"), "");
+    assert!(all.trace.contains(&Call::RenameNew));
+    start.signals = [(look, Request::Stop)].into();
+    let (stopped, life) = live(start, script);
+    assert_eq!((life.end, stopped.input.alerts.len()), (Ok(End::Clean), 0));
+    assert_eq!((stopped.input.taken, &*read(&stopped, "current")), (0, ""));
+}
+
+#[test]
+fn a_status_file_that_fails_is_told_once_a_minute_and_not_waited_for() {
+    let script = &["=status", "./a"];
+    let texts: Vec<String> = (0..8).map(|number| format!("{number}\n")).collect();
+    let mut start = world(&texts.iter().map(|text| &**text).collect::<Vec<_>>());
+    // The first that is written over is `lock`, the others are the status file.
+    let shows: Vec<u64> = (1..=8).map(|nth| number(&start, script, Call::Overwrite, nth)).collect();
+    let fails = |first: &u64| Fault::Fail { first: *first, count: 1, errno: Errno::NOSPC };
+    start.faults = shows.iter().map(fails).collect();
+    let (all, life) = live(start.clone(), script);
+    assert_eq!((life.end, &*read(&all, "current")), (Ok(End::Clean), "0|1|2|3|4|5|6|7|"));
+    assert_eq!(life.said.len(), 2, "{:?}", life.said);
+    assert_eq!(life.said[0], life.said[1]);
+    // When it worked in between, it is news.
+    start.faults.remove(2);
+    let (_, life) = live(start, script);
+    assert_eq!(life.said.len(), 2, "{:?}", life.said);
+}
+
+#[test]
+fn what_a_full_disk_got_of_a_line_is_taken_back_or_taken() {
+    let lines = format!("one\n{}\n", "0123456789".repeat(10));
+    for cuts in [true, false] {
+        let mut start = world(&[&lines]);
+        start.files.room = Some(50);
+        start.signals.push_back((number(&world(&[&lines]), A, Call::Append, 0) + 2, Request::Stop));
+        // Told twice it has no more time.
+        let again = start.signals[0];
+        start.signals.push_back((again.0 + 2, Request::Stop));
+        if !cuts {
+            start.faults.push(Fault::Refuse(Call::Truncate, Errno::IO));
+        }
+        let (mut stopped, life) = live(start, A);
+        assert!(life.said.iter().any(|said| said.contains("out of disk space")), "{:?}", life.said);
+        assert_eq!(stopped.input.taken, if cuts { 4 } else { 50 });
+        // The next one, with room: every byte is there once.
+        stopped.next_session();
+        stopped.files.room = None;
+        let (all, life) = live(stopped, A);
+        assert_eq!(life.end, Ok(End::Clean));
+        let bytes: String = read(&all, "current").replace('|', "");
+        assert_eq!(bytes, lines.replace('\n', ""), "cuts: {cuts}");
+    }
+}
