@@ -7,7 +7,9 @@ use crate::outcome::Outcome;
 use crate::peer::Peer;
 use crate::readers::{self, READERS};
 use crate::report::of;
+use crate::services::Figures;
 use crate::speed::{Speed, Speeds};
+use crate::tree::Tree;
 
 /// All figures of this run.
 pub struct Measured<'a> {
@@ -18,6 +20,8 @@ pub struct Measured<'a> {
     pub memory: &'a [Outcome<Memory>],
     pub filters: &'a filters::Speeds,
     pub readers: &'a readers::Speeds,
+    pub services: &'a [Outcome<Figures>],
+    pub trees: &'a [Outcome<Tree>],
 }
 
 /// Which side of the limit is the good one.
@@ -54,6 +58,9 @@ pub fn block(run: &Measured<'_>) -> String {
         ("mlog -o raw, beside cat", AtLeast(0.5), "x", run.reader("mlog-raw")),
         ("mlog, beside cat | daemontools' tai64nlocal", AtLeast(20.0), "x", run.reader("mlog-local")),
         ("mlog -g with a rare word, beside grep", AtLeast(0.5), "x", run.reader("mlog-grep")),
+        ("private memory of a supervise", AtMost(200.0), "kB", run.supervise(|it| it.private as f64)),
+        ("from a new directory to its service", AtMost(50.0), "ms", run.tree(|it| it.new_millis)),
+        ("wake-ups of an idle tree in a minute", AtMost(0.0), "", run.tree(|it| it.wakes_per_minute)),
     ];
     let lines = goals.into_iter().map(|(what, limit, unit, figure)| line(what, &limit, unit, figure));
     format!("\ngoals\n{}", lines.collect::<String>())
@@ -88,6 +95,15 @@ impl Measured<'_> {
     fn reader(&self, name: &str) -> Option<f64> {
         let (_, [ours, peer]) = READERS.iter().zip(self.readers).find(|(reader, _)| reader.name == name)?;
         Some(ours.done()?.median() / peer.done()?.median())
+    }
+
+    /// Ours is the first in both.
+    fn supervise(&self, figure: impl Fn(&Figures) -> f64) -> Option<f64> {
+        self.services.first()?.done().map(figure)
+    }
+
+    fn tree(&self, figure: impl Fn(&Tree) -> f64) -> Option<f64> {
+        self.trees.first()?.done().map(figure)
     }
 
     fn idle(&self) -> Option<f64> {

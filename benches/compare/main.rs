@@ -99,6 +99,8 @@ fn compare(options: &Options) -> Result<(), Fail> {
         memory: &memory,
         filters: &filters,
         readers: &readers,
+        services: &services,
+        trees: &trees,
     }))?;
     scratch.close()
 }

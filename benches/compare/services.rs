@@ -42,7 +42,7 @@ pub struct Figures {
     /// From before the order to the end of the process.
     stop: Duration,
     /// Private memory of the supervisor in kB.
-    private: u64,
+    pub private: u64,
 }
 
 /// For each of [`WHO`].

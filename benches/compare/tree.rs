@@ -37,9 +37,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// One tree's figures.
 pub struct Tree {
     start_millis: f64,
-    new_millis: f64,
+    pub new_millis: f64,
     /// Of all processes that are not services or loggers.
-    wakes_per_minute: f64,
+    pub wakes_per_minute: f64,
     cpu_millis_per_minute: f64,
 }
 
