@@ -233,6 +233,7 @@ fn a_log_that_is_a_file_is_said_once_and_the_service_runs_without() {
     tree.start(&svscan());
     tree.pid("a", None);
     assert_eq!(supervised(&tree), ["supervise a"]);
+    wait_until(SOON, "the service has spoken", || !tree.svscan().stdout().is_empty());
     let out = tree.stop();
     assert_eq!(out.messages(), "svscan: warning: unable to use a/log: not a directory\n");
     assert_eq!(out.stdout, b"hello from a\n");
