@@ -1320,7 +1320,7 @@ fn a_file_with_a_second_name_is_not_named_again() {
         check(first, OLD, false, true);
         check(first, "no-old-log", true, true);
     }
-    // Half done and named all the same: the original links first.
+    // Not marked as finished, and named all the same: nobody does that, so its name says nothing about `previous`.
     let mut rig = Rig::new(|_| ()).with("processed", "one\n", false).with("previous", "raw\n", true);
     {
         let mut world = rig.world.lock();
@@ -1330,7 +1330,7 @@ fn a_file_with_a_second_name_is_not_named_again() {
         directory.durable.insert(OLD.into(), inode);
     }
     rig.start();
-    assert_eq!(rig.files(), ["@.s one|", "current "]);
+    assert_eq!(rig.files(), ["@.s one|", "@.s+ raw|", "current "]);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 //!
 //! | found | plan |
 //! |---|---|
-//! | `processed` is also an old log by a second link | as the next row, but it is removed |
+//! | `processed` 0744 that is also an old log by a second link | as the next row, but it is removed |
 //! | `processed` 0744 | `previous` removed, newstate→state, `processed` becomes an old log |
 //! | `processed` 0644, `previous` there | `processed` and `newstate` removed, then `previous` as below |
-//! | `processed` 0644, no `previous` | kept as `.u`: nothing else has its lines |
+//! | `processed` 0644, no `previous` | kept as `.u`: nothing else has its lines, unless it is an old log too |
 //! | `previous` is also an old log by a second link | removed |
 //! | `previous` empty | removed |
 //! | `previous` 0644 | `.u`: it may not be on disk |
@@ -113,7 +113,7 @@ pub(super) fn plan(found: &Found, this_boot: bool, processor: bool) -> Plan {
     let mut process = false;
     let mut previous = found.previous;
     match found.processed {
-        Some(processed) if processed.safe || found.processed_is_named => {
+        Some(processed) if processed.safe => {
             if previous.take().is_some() {
                 steps.push(Step::Remove(Name::Previous));
             }
@@ -125,7 +125,7 @@ pub(super) fn plan(found: &Found, this_boot: bool, processor: bool) -> Plan {
         }
         half => {
             if let Some(half) = half {
-                let only_copy = previous.is_none() && half.size > 0;
+                let only_copy = previous.is_none() && half.size > 0 && !found.processed_is_named;
                 let step = if only_copy { Step::Abandon } else { Step::Remove };
                 steps.push(step(Name::Processed));
             }
@@ -287,6 +287,9 @@ mod tests {
         check("cr", true, true, &[Abandon(R)], Continue, false);
         check("cz", true, true, &[Remove(R)], Continue, false);
         check("cR~n", true, true, &[NewstateToState, Remove(R)], Continue, false);
+        // Linked, and not marked as finished: its name says nothing about `previous`.
+        check("cPr~n", true, true, &[Remove(R), Remove(N)], Continue, true);
+        check("cr~", true, true, &[Remove(R)], Continue, false);
         check("cP=", true, true, &[Remove(P)], Continue, false); // 14
     }
 }
