@@ -169,13 +169,16 @@ impl Corpus {
         if text.is_empty() {
             return None;
         }
-        // Too short to say where it is from: a torn head or a torn tail of some line nearby.
+        // Too short to say where it is from: a short line, a torn head or a torn tail of some line nearby. Behind a kill that is up to
+        // a batch back from the lines that are not selected here, and one of those may be long.
         let near = |place: u64| self.line_at(place.min(self.bytes().saturating_sub(1)));
-        (near(expected.saturating_sub(2 * BATCH))..=near(expected + 2 * BATCH)).find_map(|n| {
-            let tail = (self.length(n) - 1).saturating_sub(text.len());
-            let offset =
-                [0, tail].into_iter().find(|&offset| fits(n, offset) && (offset == 0 || terminated))?;
-            Some(self.starts[n] + offset as u64)
+        [2 * BATCH, 2 * BATCH + LONGEST].into_iter().find_map(|around| {
+            (near(expected.saturating_sub(around))..=near(expected + around)).find_map(|n| {
+                let tail = (self.length(n) - 1).saturating_sub(text.len());
+                let offset =
+                    [0, tail].into_iter().find(|&offset| fits(n, offset) && (offset == 0 || terminated))?;
+                Some(self.starts[n] + offset as u64)
+            })
         })
     }
 }
@@ -195,6 +198,9 @@ fn cell(text: &[u8]) -> Option<(usize, usize)> {
     (text[0] == class_of(n) && text[7] == b':' && text[15] == b';').then_some((n, offset))
 }
 
+/// No line of a [`Mix`] is longer.
+const LONGEST: u64 = 60_000;
+
 /// Which lines a writer writes.
 #[derive(Clone, Copy, Debug)]
 pub enum Mix {
@@ -209,7 +215,7 @@ impl Mix {
     pub fn draw(self, rng: &mut Rng) -> usize {
         let length = match (self, rng.range(0, 100)) {
             (Mix::Short, _) => rng.range(9, 200),
-            (Mix::Mixed, 0) => rng.range(33_000, 60_000),
+            (Mix::Mixed, 0) => rng.range(33_000, LONGEST),
             (Mix::Mixed, 1..=4) => rng.range(2_900, 3_100),
             (Mix::Mixed, 5..=7) => rng.range(960, 1_040),
             (Mix::Mixed, 8..=20) => rng.range(120, 3_000),
@@ -523,6 +529,21 @@ mod tests {
     fn a_log_of_all_lines_is_right() {
         let (verdict, faults) = verdict(&corpus().input(), &RULES);
         assert_eq!((faults.as_str(), verdict.lines, verdict.repeats), ("", 7, 0));
+    }
+
+    /// After the kill the first line is too short to say where it is from, and a long line that is not selected lies between.
+    #[test]
+    fn a_short_line_is_known_again_behind_a_long_one_that_is_not_selected() {
+        let mut corpus = Corpus::new();
+        for length in [12, 30_000, 59_000, 100, 12, 13] {
+            corpus.push(length);
+        }
+        let log: Vec<u8> = [0, 1, 0, 1, 3, 4].into_iter().flat_map(|n| corpus.line(n)).collect();
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("current"), log).expect("a file");
+        let rules = Rules { classes: b"AB", kills: 1, ..RULES };
+        let verdict = judge(dir.path(), &corpus, &rules);
+        assert_eq!((verdict.faults, verdict.torn, verdict.duplicated), (vec![], 0, 2));
     }
 
     #[test]
