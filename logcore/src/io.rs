@@ -55,18 +55,12 @@ pub trait Io {
     fn alert(&mut self, bytes: &[u8]) -> bool;
 }
 
-/// While more comes than can be logged, signals and the bell are asked for only after so many batches: 256 KiB, less than a
-/// millisecond as a rule.
-const FLOOD: u8 = 8;
-
 /// The process: standard input, its signals, and a descriptor for alerts.
 pub struct RealIo<I, E> {
     source: Source<I>,
     signals: Signals,
     waiter: Waiter,
     alerts: E,
-    /// So many of the next waits are left out.
-    skip: u8,
 }
 
 impl<I: AsFd, E: AsFd> RealIo<I, E> {
@@ -77,7 +71,7 @@ impl<I: AsFd, E: AsFd> RealIo<I, E> {
     pub fn new(input: I, alerts: E, signals: Signals) -> Result<Self, Error> {
         let source = Source::new(input)?;
         let waiter = Waiter::new(&source, &signals)?;
-        Ok(RealIo { source, signals, waiter, alerts, skip: 0 })
+        Ok(RealIo { source, signals, waiter, alerts })
     }
 }
 
@@ -91,13 +85,7 @@ impl<I: AsFd, E: AsFd> Io for RealIo<I, E> {
     }
 
     fn look(&mut self, buffer: &mut [u8]) -> Result<Look, Errno> {
-        let skip = std::mem::take(&mut self.skip);
-        let look = self.source.look(buffer)?;
-        // Behind a full buffer there is more, as a rule; where not, a look costs as much as a wait.
-        if look.len == buffer.len() && self.source.peeks() {
-            self.skip = skip.checked_sub(1).unwrap_or(FLOOD);
-        }
-        Ok(look)
+        self.source.look(buffer)
     }
 
     fn take(&mut self, len: usize) -> Result<(), Errno> {
@@ -121,9 +109,6 @@ impl<I: AsFd, E: AsFd> Io for RealIo<I, E> {
     }
 
     fn wait(&mut self, timeout: Option<Duration>, by_edge: bool) -> Result<Woken, Error> {
-        if self.skip > 0 && !by_edge {
-            return Ok(Woken { input: true, hung_up: false, signals: false });
-        }
         self.waiter.wait(&self.source, timeout, by_edge)
     }
 
