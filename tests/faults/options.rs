@@ -8,8 +8,8 @@ pub const HELP: &str = "\
 usage: faults [--quick] [--logger COMMAND] [--only FAMILY] [--kills N] [--cuts N] [--words N]
 
 Makes faults and prints what they cost: kills at each system call, errors of each system call, kills at random, full
-disks, power cuts of a real ext4, a disk that does not keep what was written. One line a family: cases, cases that lost a line, lines
-lost, lines there twice, pieces torn, loggers stuck, cases wrong in another way, seconds.
+disks, power cuts of a real ext4, a disk that does not keep what was written. One line a family: cases, cases that lost a
+line, lines lost, lines there twice, pieces torn, loggers stuck, cases wrong in another way, seconds.
 
   --quick           what is affordable at each commit: minutes instead of hours
   --logger COMMAND  another logger than ours: s6-log, svlogd, the path of a multilog, or a command with {script}, or with

@@ -10,7 +10,7 @@ use crate::rig::skipped;
 /// stays as it is.
 #[derive(Debug)]
 pub struct Clock {
-    library: PathBuf,
+    preload: PathBuf,
     file: PathBuf,
 }
 
@@ -21,13 +21,13 @@ impl Clock {
     pub fn new(dir: &Path, now: &str) -> Option<Clock> {
         const PLACES: [&str; 2] =
             ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime"];
-        let library =
+        let preload =
             PLACES.iter().map(|dir| Path::new(dir).join("libfaketime.so.1")).find(|path| path.exists());
-        let Some(library) = library else {
+        let Some(preload) = preload else {
             skipped("there is no libfaketime");
             return None;
         };
-        let clock = Clock { library, file: dir.join("clock") };
+        let clock = Clock { preload, file: dir.join("clock") };
         clock.set(now);
         Some(clock)
     }
@@ -46,7 +46,7 @@ impl Clock {
     /// Lets a program see this clock, and its children.
     #[must_use]
     pub fn shown_to(&self, cmd: Cmd) -> Cmd {
-        let cmd = cmd.env("LD_PRELOAD", &self.library).env("FAKETIME_TIMESTAMP_FILE", &self.file);
+        let cmd = cmd.env("LD_PRELOAD", &self.preload).env("FAKETIME_TIMESTAMP_FILE", &self.file);
         cmd.env("FAKETIME_NO_CACHE", "1").env("DONT_FAKE_MONOTONIC", "1").env("TZ", "UTC")
     }
 }
