@@ -1,0 +1,151 @@
+//! The end, clean or told, and a finisher that is slow.
+
+use crate::*;
+
+#[test]
+fn the_clean_end_ends_a_line_that_stops() {
+    let (mut rig, mut log) = started(|_| ());
+    rig.append(&mut log, "one\ntwo");
+    assert_eq!(rig.close(&mut log, false), Some(true));
+    assert_eq!(rig.files(), ["current+ one|two|"]);
+    // In the next file, where this one is full.
+    let (mut rig, mut log) = started(|_| ());
+    rig.append(&mut log, &"x".repeat(5000));
+    assert_eq!(rig.close(&mut log, false), Some(true));
+    assert_eq!(rig.sizes(), [5000, 1]);
+    assert_eq!(rig.files()[1], "current+ |");
+}
+
+#[test]
+fn the_clean_end_tells_whether_all_is_on_disk() {
+    let check = |call: Call, wanted: Option<bool>, said: &str| {
+        let (mut rig, mut log) = started(|_| ());
+        rig.refuse(call, Errno::IO);
+        assert_eq!(rig.close(&mut log, true), wanted, "{call:?}");
+        assert_eq!(rig.said, [said], "{call:?}");
+    };
+    check(
+        Call::Sync,
+        Some(false),
+        "unable to write ./a/current to disk: input/output error; writing it anew",
+    );
+    check(Call::SyncDir, Some(false), "unable to write directory ./a to disk: input/output error");
+    check(Call::SetMode, Some(false), "unable to set mode of ./a/current: input/output error");
+}
+
+#[test]
+fn the_clean_end_goes_on_with_a_rotation_that_failed() {
+    let (mut rig, mut log) = begun(|_| ());
+    rig.refuse(Call::RenameNew, Errno::IO);
+    log.rotate();
+    rig.relent();
+    assert_eq!(log.close(false), Err(Blocked::Finisher));
+    assert_eq!(rig.close(&mut log, false), Some(true));
+    assert_eq!(rig.files(), ["@.s+ one|", "current+ "]);
+    // Told to stop there is no time for it: the file is as good as it is.
+    let (mut rig, mut log) = begun(|_| ());
+    rig.refuse(Call::RenameNew, Errno::IO);
+    log.rotate();
+    rig.relent();
+    assert_eq!(rig.close(&mut log, true), Some(true));
+    assert_eq!(rig.files(), ["current+ one|"]);
+}
+
+#[test]
+fn a_stop_finishes_a_full_file_but_for_old_logs() {
+    let mut rig = Rig::new(|config| config.num = 2).with(OLD, "old\n", true);
+    let mut log = rig.start();
+    rig.append(&mut log, "one\n");
+    log.rotate();
+    assert_eq!(rig.close(&mut log, true), Some(true));
+    assert_eq!(rig.files(), ["@.s+ old|", "@.s+ one|", "current+ "]);
+    // Where that fails the next start does it.
+    let (mut rig, mut log) = begun(|_| ());
+    log.rotate();
+    rig.refuse(Call::RenameNew, Errno::IO);
+    assert_eq!(rig.close(&mut log, true), Some(true));
+    assert_eq!(rig.files(), ["current ", "previous+ one|"]);
+    rig.start();
+    assert_eq!(rig.files(), ["@.s+ one|", "current "]);
+}
+
+/// A finisher that runs when it is let.
+fn slow_finisher(change: impl FnOnce(&mut Config)) -> Rig {
+    Rig { world: Shared::with_threads(World::new()), ..Rig::new(change) }
+}
+
+/// Listens until this is so.
+#[track_caller]
+fn wait(rig: &mut Rig, log: &mut Log, done: impl Fn(&Rig, &Log) -> bool) {
+    for _ in 0..10_000 {
+        let said = &mut rig.said;
+        log.listen(&mut |message| said.push(message));
+        if done(rig, log) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("{:?} {:?}", rig.files(), rig.said);
+}
+
+#[test]
+fn a_full_file_waits_for_a_finisher_that_is_slow() {
+    let mut rig = slow_finisher(|config| config.sync = Sync::Within(Duration::from_secs(5)));
+    let mut log = rig.start();
+    rig.append(&mut log, "one\n");
+    rig.rest(Duration::from_secs(6));
+    // One order waits to be taken up; there is no room for another.
+    assert_eq!(log.tick(), None);
+    log.rotate();
+    assert_eq!(log.append(b"two\n"), Err(Blocked::Finisher));
+    assert_eq!(rig.files(), ["current ", "previous one|"]);
+    rig.run_threads();
+    wait(&mut rig, &mut log, |_, log| log.files() == 1);
+    for _ in 0..10_000 {
+        if log.append(b"two\n").is_ok() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    wait(&mut rig, &mut log, |rig, _| rig.files() == ["@.s+ one|", "current two|"]);
+}
+
+#[test]
+fn a_sync_that_is_due_is_tried_again_while_the_finisher_is_busy() {
+    let mut rig = slow_finisher(|config| config.sync = Sync::Within(Duration::from_secs(5)));
+    let mut log = rig.start();
+    rig.append(&mut log, "one\n");
+    log.rotate();
+    rig.append(&mut log, "two\n");
+    rig.rest(Duration::from_secs(6));
+    let soon = log.tick().unwrap();
+    assert!(soon <= Duration::from_millis(100), "{soon:?}");
+    rig.run_threads();
+    wait(&mut rig, &mut log, |rig, _| rig.files() == ["@.s+ one|", "current two|"]);
+    wait(&mut rig, &mut log, |rig, _| rig.calls(Call::Sync) == 1);
+    while log.tick().is_some() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    wait(&mut rig, &mut log, |rig, _| rig.calls(Call::Sync) == 2);
+}
+
+#[test]
+fn a_stop_reaches_a_finisher_that_is_slow() {
+    let mut rig = slow_finisher(|config| config.processor = Some("copy".into()));
+    let mut log = rig.start();
+    rig.append(&mut log, "one\n");
+    log.rotate();
+    for _ in 0..3 {
+        assert_eq!(log.close(true), Err(Blocked::Finisher));
+    }
+    rig.run_threads();
+    for _ in 0..10_000 {
+        if log.close(true).is_ok() {
+            break;
+        }
+        let said = &mut rig.said;
+        log.listen(&mut |message| said.push(message));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(log.close(true), Ok(true));
+}

@@ -1,0 +1,103 @@
+//! A processor that works, fails, hangs, or is not needed.
+
+use crate::*;
+
+#[test]
+fn a_processor_gets_the_full_file() {
+    let (mut rig, mut log) = started(|config| config.processor = Some("count".into()));
+    for text in ["one\n", "two\n"] {
+        rig.append(&mut log, text);
+        log.rotate();
+        rig.work(&mut log);
+    }
+    assert_eq!(rig.files(), ["@.s+ one|", "@.s+ two|", "current "]);
+    assert_eq!(rig.read("state").as_deref(), Some("xx"));
+    assert_eq!(rig.said, [""; 0]);
+}
+
+#[test]
+fn a_processor_that_fails_is_tried_again_until_the_input_ends() {
+    let (mut rig, mut log) = begun(|config| config.processor = Some("fail".into()));
+    log.rotate();
+    rig.work(&mut log);
+    assert_eq!(rig.said, ["processor failed in ./a, pausing"]);
+    let runs = rig.calls(Call::Run);
+    rig.work_for(&mut log, Duration::from_secs(20));
+    let more = rig.calls(Call::Run) - runs;
+    assert!((2..8).contains(&more), "{more} runs in 20 s");
+    assert_eq!(rig.said.len(), 1);
+    assert_eq!(rig.close(&mut log, false), Some(true));
+    // No mark beside a `previous`, which the original would overlook.
+    assert_eq!(rig.files(), ["current ", "newstate ", "previous+ one|", "processed on"]);
+}
+
+#[test]
+fn a_processor_that_hangs_is_ended_when_we_are() {
+    for (command, limit) in [("hang", 100), ("deaf", 500)] {
+        let (mut rig, mut log) = begun(|config| config.processor = Some(command.into()));
+        log.rotate();
+        rig.work(&mut log);
+        let before = rig.disk().uptime();
+        assert_eq!(log.close(true), Err(Blocked::Finisher));
+        let took = rig.disk().uptime() - before;
+        // One that listens is not waited for; one that does not gets 300 ms.
+        assert!(took < Duration::from_millis(limit), "{command}: {took:?}");
+        assert_eq!(took > Duration::from_millis(300), command == "deaf", "{command}: {took:?}");
+        assert_eq!(rig.close(&mut log, true), Some(true));
+        assert_eq!(rig.files(), ["current ", "newstate ", "previous+ one|", "processed "]);
+    }
+}
+
+#[test]
+fn a_stop_starts_no_processor() {
+    let (mut rig, mut log) = begun(|config| config.processor = Some("copy".into()));
+    log.rotate();
+    assert_eq!(rig.close(&mut log, true), Some(true));
+    assert_eq!((rig.calls(Call::Run), rig.files()), (0, vec!["current ".into(), "previous+ one|".into()]));
+}
+
+#[test]
+fn a_previous_that_somebody_removed_needs_no_processor() {
+    let (mut rig, mut log) = begun(|config| config.processor = Some("copy".into()));
+    log.rotate();
+    rig.disk().unlink(&"./a".into(), OsStr::new("previous")).unwrap();
+    rig.work(&mut log);
+    rig.append(&mut log, "two\n");
+    assert_eq!((rig.files(), rig.calls(Call::Run)), (vec!["current two|".to_owned()], 0));
+}
+
+#[test]
+fn what_keeps_a_file_from_being_finished_is_said_once_and_when_it_is_over() {
+    let (mut rig, mut log) = begun(|config| config.processor = Some("copy".into()));
+    log.rotate();
+    rig.refuse(Call::Run, Errno::NOMEM);
+    rig.work_for(&mut log, Duration::from_secs(10));
+    assert_eq!(rig.said, ["unable to fork for processor in ./a, pausing: out of memory"]);
+    // At least once a second, and not more often than it helps.
+    let tries = rig.calls(Call::Run);
+    assert!((10..30).contains(&tries), "{tries} tries");
+    rig.relent();
+    rig.work_for(&mut log, Duration::from_secs(5));
+    let [_, over] = &rig.said[..] else { panic!("{:?}", rig.said) };
+    let seconds = over.strip_prefix("./a/previous is finished after ").and_then(|s| s.strip_suffix(" s"));
+    let seconds: f64 = seconds.unwrap().parse().unwrap();
+    assert!((8.0..12.0).contains(&seconds), "{over}");
+    assert_eq!(rig.files(), ["@.s+ one|", "current "]);
+}
+
+#[test]
+fn what_a_processor_made_is_believed_only_when_it_is_on_disk() {
+    let (mut rig, mut log) = begun(|config| config.processor = Some("drop".into()));
+    log.rotate();
+    rig.refuse(Call::Ended, Errno::IO);
+    rig.work(&mut log);
+    assert_eq!(rig.said, ["unable to wait for processor in ./a, pausing: input/output error"]);
+    rig.relent();
+    rig.refuse(Call::Sync, Errno::IO);
+    rig.work(&mut log);
+    assert_eq!(rig.said[1], "unable to write ./a/newstate to disk, pausing: input/output error");
+    assert!(rig.files().contains(&"previous+ one|".to_owned()), "{:?}", rig.files());
+    rig.relent();
+    rig.work_for(&mut log, Duration::from_secs(5));
+    assert_eq!(rig.files(), ["@.s+ ", "current "]);
+}

@@ -1,0 +1,142 @@
+//! Rotation: where files end, what happens when a step of it fails.
+
+use crate::*;
+
+#[test]
+fn where_files_end() {
+    let check = |before: usize, texts: &[&str], wanted: &[usize]| {
+        let mut rig = Rig::new(|_| ());
+        if before > 0 {
+            rig = rig.with("lock", "this boot\n0:1\nline\n", false).with("current", &line(before), false);
+        }
+        let mut log = rig.start();
+        for text in texts {
+            rig.append(&mut log, text);
+            rig.work(&mut log);
+        }
+        let lens: Vec<_> = texts.iter().map(|text| text.len()).collect();
+        assert_eq!(rig.sizes(), wanted, "{before} {lens:?}");
+        assert_eq!(log.files() as usize, wanted.len() - 1, "{before} {lens:?}");
+    };
+    // With the first line that ends in the last 2000 bytes.
+    check(0, &[&line(2999)], &[2999]);
+    check(0, &[&line(3000)], &[3000, 0]);
+    check(0, &[&line(2999), &line(1)], &[3000, 0]);
+    check(0, &[&line(2999), &line(2001), &line(1)], &[5000, 1]);
+    check(0, &[&line(1000).repeat(6)], &[5000, 1000]);
+    check(0, &[&line(1500).repeat(4)], &[4500, 1500]);
+    // A line that cannot end there is cut where the file is full.
+    check(0, &[&line(2999), &line(2002)], &[5000, 1]);
+    check(0, &[&line(12_000)], &[5000, 5000, 2000]);
+    check(0, &[&line(4999), &line(1)], &[4999, 1]);
+    check(0, &["x", &line(4999)], &[5000, 0]);
+    check(0, &["x", &line(5000)], &[5000, 1]);
+    check(0, &[&"x".repeat(5000)], &[5000]);
+    // Found near its end by a start: the next line goes in only if it fits.
+    check(3500, &[&line(1500)], &[5000, 0]);
+    check(3500, &[&line(1501)], &[3500, 1501]);
+    check(2999, &[&line(2002)], &[5000, 1]);
+    check(5000, &[&line(1)], &[5000, 1]);
+    check(5001, &[&line(1)], &[5001, 1]);
+}
+
+#[test]
+fn a_newline_is_owed_to_a_file_with_room_for_it() {
+    let check = |before: usize, wanted: &[usize]| {
+        let current = "x".repeat(before);
+        let mut rig =
+            Rig::new(|_| ()).with("lock", "this boot\n0:1\nline\n", false).with("current", &current, false);
+        let mut log = rig.start();
+        rig.append(&mut log, "one\n");
+        rig.work(&mut log);
+        assert_eq!(rig.sizes(), wanted, "{before}");
+    };
+    check(100, &[105]);
+    check(4999, &[5000, 4]);
+    check(5000, &[5000, 4]);
+    check(6000, &[6000, 4]);
+}
+
+#[test]
+fn alrm_begins_a_new_file_unless_current_is_empty() {
+    let (mut rig, mut log) = started(|_| ());
+    log.rotate();
+    assert_eq!(log.files(), 0);
+    rig.append(&mut log, "one\n");
+    log.rotate();
+    log.rotate();
+    assert_eq!(log.files(), 1);
+    assert_eq!(rig.files(), ["current ", "previous one|"]);
+    // The next waits for the finisher.
+    assert_eq!(log.append(b"two\n"), Ok(4));
+    log.rotate();
+    assert_eq!(log.append(b"three\n"), Err(Blocked::Finisher));
+    rig.work(&mut log);
+    rig.append(&mut log, "three\n");
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["@.s+ one|", "@.s+ two|", "current three|"]);
+}
+
+#[test]
+fn a_rotation_that_fails_is_tried_again() {
+    let check = |call: Call, errno: Errno, wanted: &str| {
+        let (mut rig, mut log) = begun(|_| ());
+        rig.refuse(call, errno);
+        log.rotate();
+        assert_eq!(trouble(log.append(b"two\n")), wanted);
+        assert_eq!(trouble(log.settle()), wanted);
+        rig.relent();
+        rig.append(&mut log, "two\n");
+        rig.work(&mut log);
+        assert_eq!(rig.files(), ["@.s+ one|", "current two|"], "{call:?}");
+    };
+    let renamed = "unable to rename current to previous in directory ./a: input/output error";
+    check(Call::RenameNew, Errno::IO, renamed);
+    check(Call::Open, Errno::NOSPC, "unable to create ./a/current: out of disk space");
+    check(Call::SetMode, Errno::IO, "unable to set mode of ./a/current: input/output error");
+}
+
+#[test]
+fn the_current_of_somebody_else_is_not_written_to() {
+    let (mut rig, mut log) = begun(|_| ());
+    rig.refuse(Call::Open, Errno::NOSPC);
+    log.rotate();
+    rig.relent();
+    rig.world.lock().files.place("./a", "current", Inode::old(b"of somebody else\n", false));
+    assert_eq!(trouble(log.append(b"two\n")), "unable to create ./a/current: file already exists");
+    // Nor is there anything to take back from.
+    assert!(!log.take_back(1));
+    assert_eq!(rig.files(), ["current of somebody else|", "previous one|"]);
+    rig.disk().unlink(&"./a".into(), OsStr::new("current")).unwrap();
+    rig.append(&mut log, "two\n");
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["@.s+ one|", "current two|"]);
+}
+
+#[test]
+fn a_current_that_somebody_removed_is_followed_by_another() {
+    let (mut rig, mut log) = begun(|_| ());
+    rig.disk().unlink(&"./a".into(), OsStr::new("current")).unwrap();
+    log.rotate();
+    rig.append(&mut log, "two\n");
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["current two|"]);
+    assert_eq!(rig.said, ["./a/previous has been removed by somebody"]);
+}
+
+#[test]
+fn the_beginning_of_a_line_can_be_taken_back() {
+    let (mut rig, mut log) = started(|_| ());
+    rig.append(&mut log, "one\ntw");
+    assert!(!log.take_back(7));
+    rig.refuse(Call::Truncate, Errno::IO);
+    assert!(!log.take_back(2));
+    rig.relent();
+    assert!(log.take_back(2));
+    rig.append(&mut log, "three\n");
+    assert_eq!(rig.files(), ["current one|three|"]);
+    assert!(log.take_back(10));
+    assert_eq!(rig.files(), ["current "]);
+    assert_eq!(rig.close(&mut log, false), Some(true));
+    assert_eq!(rig.files(), ["current+ "]);
+}
