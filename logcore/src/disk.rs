@@ -373,7 +373,8 @@ impl Disk for RealDisk {
 
     fn ended(&self, child: &mut Child) -> Result<Option<Ended>> {
         let status = match child.try_wait().map_err(errno) {
-            // Somebody made the system forget our children (SIGCHLD was ignored when we started): nothing can be believed.
+            // The system forgets our children (SIGCHLD was ignored when we started, and no /proc told us): nothing can be
+            // believed.
             Err(Errno::CHILD) => return Ok(Some(Ended::Badly)),
             other => other?,
         };

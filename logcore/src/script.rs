@@ -167,9 +167,9 @@ impl Parser {
                 self.config.processor = (!command.is_empty()).then_some(command);
             }
             b'w' => match rest {
-                [] => self.warn(argument, "the suffix of finished files is missing; they stay .s"),
+                [] => self.warn(argument, "the suffix of finished files is missing; ignored"),
                 code if code.contains(&b'/') => {
-                    self.warn(argument, "a suffix of finished files has no /; they stay .s")
+                    self.warn(argument, "a suffix of finished files has no /; ignored")
                 }
                 code => self.config.code = code.to_vec(),
             },
@@ -211,7 +211,7 @@ impl Parser {
         let wished = number.saturating_mul(unit);
         self.config.size = wished.clamp(SIZE_LEAST, self.ceiling);
         if !rest.is_empty() {
-            self.alone(argument, rest);
+            self.rubbish(argument, rest, self.config.size);
         } else if wished < SIZE_LEAST {
             self.warn(argument, "a log file has at least 4096 bytes; using 4096");
         } else if wished > self.ceiling {
@@ -226,7 +226,7 @@ impl Parser {
         let (number, rest) = digits(text);
         self.config.num = usize::try_from(number).unwrap_or(usize::MAX).max(NUM_LEAST);
         if !rest.is_empty() {
-            self.alone(argument, rest);
+            self.rubbish(argument, rest, self.config.num);
         } else if number < NUM_LEAST as u64 {
             self.warn(argument, "there are at least 2 log files; using 2");
         }
@@ -262,6 +262,11 @@ impl Parser {
         if !rest.is_empty() {
             self.warn(argument, &format!("{} behind it is ignored", rest.escape_ascii()));
         }
+    }
+
+    /// Warns of what stands behind a number, and says which number that leaves: `nfoo` is 2.
+    fn rubbish(&mut self, argument: &OsStr, rest: &[u8], number: impl std::fmt::Display) {
+        self.warn(argument, &format!("{} behind it is ignored; using {number}", rest.escape_ascii()));
     }
 
     fn warn(&mut self, argument: &OsStr, what: &str) {
@@ -339,6 +344,17 @@ mod tests {
         check(&["y2m"], "10 s Within(120s)", 0);
         check(&["ynever"], "10 s Within(5s)", 1);
         check(&["y3sx"], "10 s Within(3s)", 1);
+    }
+
+    #[test]
+    fn what_is_left_of_a_number_is_said() {
+        let check = |action: &str, wanted: &str| {
+            assert_eq!(config(&[action]).1, [format!("action {action}: {wanted}")]);
+        };
+        check("nfoo", "foo behind it is ignored; using 2");
+        check("n20x", "x behind it is ignored; using 20");
+        check("s10kb", "b behind it is ignored; using 10240");
+        check("sbig", "big behind it is ignored; using 4096");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::strerr::{Errno, Error};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +35,23 @@ impl Signals {
         let mut listened = SigSet::empty();
         listened.add(Signal::SIGTERM);
         listened.add(Signal::SIGALRM);
-        let ignored = ignored_signals();
+        let ignored_at_start = ignored_signals();
+        let is_ignored = |signal: Signal| ignored_at_start & (1 << (signal as u32 - 1)) != 0;
         for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
-            if ignored & (1 << (signal as u32 - 1)) == 0 {
+            if !is_ignored(signal) {
                 listened.add(signal);
             }
         }
         let mut blocked = listened;
         blocked.add(Signal::SIGXFSZ);
+        if is_ignored(Signal::SIGCHLD) {
+            blocked.add(Signal::SIGCHLD);
+            // While it is ignored the system forgets how a processor ended. Any handler mends that; blocked, it never runs.
+            let handled = signal_hook::flag::register(Signal::SIGCHLD as i32, Arc::default());
+            handled.map_err(|error| {
+                Error::new("receive signals", Errno::from_io_error(&error).unwrap_or(Errno::IO))
+            })?;
+        }
         blocked.thread_block().map_err(failed)?;
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         SignalFd::with_flags(&listened, flags).map(Signals).map_err(failed)

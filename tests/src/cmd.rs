@@ -132,35 +132,55 @@ impl Cmd {
         running
     }
 
+    /// What the tests were started with must not matter: `nohup`, or `&` in a script, leaves signals ignored in all that they
+    /// start.
+    fn hearing_signals(self) -> Cmd {
+        if ignored_signals() & HANGUPS == 0 {
+            return self;
+        }
+        self.behind(["/usr/bin/env", "--default-signal=HUP,INT,QUIT"])
+    }
+
     /// Starts it with another stdin: a file, one end of a pipe that outlives the program, `Stdio::null()`.
     ///
     /// # Panics
     ///
     /// When it cannot be started.
-    pub fn spawn_on(mut self, stdin: impl Into<Stdio>) -> Running {
+    pub fn spawn_on(self, stdin: impl Into<Stdio>) -> Running {
+        let mut this = self.hearing_signals();
         let stdout = tempfile::tempfile().expect("a temporary file");
         let stderr = tempfile::tempfile().expect("a temporary file");
-        self.command.stdin(stdin);
-        self.command.stdout(stdout.try_clone().expect("a second descriptor"));
-        self.command.stderr(stderr.try_clone().expect("a second descriptor"));
-        let child = self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.shown));
+        this.command.stdin(stdin);
+        this.command.stdout(stdout.try_clone().expect("a second descriptor"));
+        this.command.stderr(stderr.try_clone().expect("a second descriptor"));
+        let child = this.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", this.shown));
         let pid = Pid::from_child(&child);
         let pidfd =
             rustix::process::pidfd_open(pid, PidfdFlags::empty()).expect("a child not waited for yet");
-        let end = Instant::now() + self.limit;
+        let end = Instant::now() + this.limit;
         let ended = None;
         Running {
             child,
             ended,
             pidfd,
-            shown: self.shown,
-            limit: self.limit,
+            shown: this.shown,
+            limit: this.limit,
             end,
             input: None,
             stdout,
             stderr,
         }
     }
+}
+
+/// HUP, INT and QUIT as bits of a mask.
+const HANGUPS: u64 = 1 << 0 | 1 << 1 | 1 << 2;
+
+/// The mask of signals that we ignore, and so all that we start.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// A program that runs. Dropped before its end, it is killed.

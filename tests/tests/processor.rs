@@ -5,7 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, test_kill_process};
-use tests::rig::{Rig, SOON, stop, warnings};
+use tests::rig::{Rig, SOON, skipped, stop, warnings};
 use tests::{LogDir, Output, Running, Signal, wait_for, wait_until};
 
 /// Lines with a name and a number, as one input.
@@ -74,6 +74,21 @@ impl Drop for Named {
             _ = rustix::process::kill_process(self.0, Signal::KILL);
         }
     }
+}
+
+/// A parent that ignores SIGCHLD makes the system forget how children end.
+#[test]
+fn one_that_succeeds_is_believed_though_sigchld_was_ignored() {
+    let ignoring = ["env", "--ignore-signal=CHLD"];
+    if !std::process::Command::new(ignoring[0])
+        .args([ignoring[1], "true"])
+        .status()
+        .is_ok_and(|it| it.success())
+    {
+        return skipped("env has no --ignore-signal");
+    }
+    let (_rig, text, said) = output_of("tr a-z A-Z", &ignoring);
+    assert_eq!((&*text, &*said), ("ONE\n", ""));
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub(super) struct Full<D: Disk> {
 pub(super) enum Order<D: Disk> {
     /// Finish `previous`.
     Finish(Full<D>),
+    /// There is a `previous` that is not ours: it becomes an old log.
+    SetAside,
     /// Put the first `upto` bytes of `current` on disk.
     Sync { file: Arc<D::File>, generation: u64, upto: u64 },
     /// No more input: a processor that fails is not tried again.
@@ -87,6 +89,8 @@ enum Stage<D: Disk> {
     Start,
     /// Waits for it.
     Running { child: D::Child, look: Pause },
+    /// A `previous` that somebody else has made gets a name as a file of which nothing is known.
+    Stranger,
     /// `processed` is sealed: it takes the place of `previous`.
     Replace,
     /// Gives this file its name.
@@ -165,6 +169,7 @@ impl<D: Disk> Worker<D> {
                 let stage = if doubtful { Stage::Rescue } else { Stage::Sync };
                 self.work = Some(Work::new(stage, full.moment, Some(full)));
             }
+            Order::SetAside => self.work = Some(Work::new(Stage::Stranger, self.home.disk.now(), None)),
             Order::Sync { file, generation, upto } => {
                 if self.sync(&file, generation) {
                     self.voice.tell(Event::Synced { generation, upto });
@@ -361,6 +366,13 @@ impl<D: Disk> Work<D> {
                     Err(Error::new(doing, errno))
                 }
             },
+            Stage::Stranger => {
+                if logs.name(home, Name::Previous, b"u", self.moment)? {
+                    voice
+                        .say(format!("{}/previous is of somebody else; it becomes an old log", home.shown()));
+                }
+                Ok(Next::To(Stage::Named))
+            }
             Stage::Start => {
                 let Some(command) = &home.config.processor else {
                     return Ok(Next::To(Stage::Name(Name::Previous)));
@@ -520,7 +532,7 @@ impl<D: Disk> Finisher<D> {
 
     /// Gives an order. An order that finds the worker too busy comes back.
     pub(super) fn order(&mut self, order: Order<D>) -> Result<(), Order<D>> {
-        let finishing = matches!(order, Order::Finish(_));
+        let finishing = matches!(order, Order::Finish(_) | Order::SetAside);
         self.move_out();
         match &mut self.place {
             Place::There { orders, .. } => match orders.try_send(order) {

@@ -1,7 +1,7 @@
 //! An open log directory: the calls on its few names, each with the message for when it fails.
 
 use super::Config;
-use crate::disk::{self, Disk, How, Stat};
+use crate::disk::{self, Disk, How, Kind, Stat};
 use crate::strerr::{Errno, Error};
 use std::ffi::OsStr;
 
@@ -67,6 +67,11 @@ impl<D: Disk> Home<D> {
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(self.error("stat", name, errno)),
         }
+    }
+
+    /// Whether a name is there and stands for a regular file.
+    pub(super) fn is_file(&self, name: Name) -> bool {
+        matches!(self.stat(name), Ok(Some(Stat { kind: Kind::Regular, .. })))
     }
 
     /// Removes a name; that it is not there is as good.

@@ -457,6 +457,11 @@ impl<D: Disk> Cyclog<D> {
             Ok(()) | Err(Errno::NOENT) => (),
             Err(errno) => {
                 self.current = Some(file);
+                if errno == Errno::EXIST && !self.left && home.is_file(Name::Previous) {
+                    // None of ours: it goes out of the way, and this is tried again when it has.
+                    let _ = self.finisher.order(Order::SetAside);
+                    return Err(Blocked::Finisher);
+                }
                 let doing = format!("rename current to previous in directory {}", home.shown());
                 return Err(Blocked::Trouble(Error::new(doing, errno)));
             }

@@ -114,6 +114,47 @@ fn the_current_of_somebody_else_is_not_written_to() {
 }
 
 #[test]
+fn a_previous_of_somebody_else_gets_out_of_the_way() {
+    let check = |threads: bool, processor: Option<OsString>| {
+        let (mut rig, mut log) = begun(|config| config.processor = processor.clone());
+        if threads {
+            rig.run_threads();
+        }
+        rig.world.lock().files.place("./a", "previous", Inode::old(b"of somebody else\n", true));
+        log.rotate();
+        rig.append(&mut log, "two\n");
+        rig.work(&mut log);
+        assert_eq!(rig.said, ["./a/previous is of somebody else; it becomes an old log"]);
+        let wanted = ["@.u+ of somebody else|", "@.s+ one|", "current two|"];
+        assert_eq!(rig.files(), wanted, "threads {threads} {processor:?}");
+        assert_eq!(rig.close(&mut log, false), Some(true));
+    };
+    check(false, None);
+    check(true, None);
+    check(false, Some("cat".into()));
+}
+
+#[test]
+fn a_previous_that_is_no_file_is_waited_for() {
+    let (mut rig, mut log) = begun(|_| ());
+    rig.world.lock().files.place("./a", "previous", Inode { kind: Kind::Directory, ..Inode::new() });
+    log.rotate();
+    let wanted = "unable to rename current to previous in directory ./a: file already exists";
+    assert_eq!(trouble(log.append(b"two\n")), wanted);
+    rig.world
+        .lock()
+        .files
+        .directories
+        .get_mut(std::path::Path::new("./a"))
+        .unwrap()
+        .live
+        .remove(OsStr::new("previous"));
+    rig.append(&mut log, "two\n");
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["@.s+ one|", "current two|"]);
+}
+
+#[test]
 fn a_current_that_somebody_removed_is_followed_by_another() {
     let (mut rig, mut log) = begun(|_| ());
     rig.disk().unlink(&"./a".into(), OsStr::new("current")).unwrap();
