@@ -225,42 +225,56 @@ impl<I: Io, D: Disk> Pump<I, D> {
         let over = ended || hung_up;
         let now = self.disk.now();
         let first_seen = waiting.as_ref().map(|waiting| waiting.since);
-        let lines = &batch[..len];
-        let mut done = self.log(lines, Partial::Wait, first_seen, now, say)?;
+        let mut done = self.log(&batch[..len], Partial::Wait, first_seen, now, say)?;
         if done == 0 && len > 0 {
             let clogged = waiting.as_ref().is_some_and(|waiting| waiting.clogged);
             let partial = if len == batch.len() || self.framer.is_inside() || clogged {
                 Partial::Stream
             } else if self.io.hides_more(len) {
-                self.io.hold(lines).map_err(Broken::Input)?;
-                Partial::Wait
+                if self.has_grown(batch, len) {
+                    return Ok(false);
+                }
+                if len < HEAD_BYTES {
+                    self.io.hold(&batch[..len]).map_err(Broken::Input)?;
+                    Partial::Wait
+                } else {
+                    Partial::Stream
+                }
             } else if over {
                 Partial::End
             } else {
                 Partial::Wait
             };
-            done = self.log(lines, partial, first_seen, now, say)?;
+            done = self.log(&batch[..len], partial, first_seen, now, say)?;
         }
         if len == 0 {
             return Ok(ended);
         }
         if done < len {
-            self.wait_for_more(&batch[..len], done, waiting, now).map_err(Broken::Input)?;
+            self.wait_for_more(batch, len, done, waiting, now).map_err(Broken::Input)?;
         } else {
             *waiting = None;
         }
         Ok(false)
     }
 
-    /// A partial line is left in the input: how long to wait for the rest of it.
+    /// Whether more has come since a look that found `len` bytes. What is asked of the input after a look is answered for
+    /// what is there by then; so before a partial line is taken for one that cannot grow, it is looked at again.
+    fn has_grown(&mut self, batch: &mut [u8], len: usize) -> bool {
+        // What is wrong with the input shows at the next look.
+        self.io.look(batch).map_or(true, |again| again.len != len)
+    }
+
+    /// A partial line is left in the input, of whose `len` bytes `done` are logged: how long to wait for the rest of it.
     fn wait_for_more(
         &mut self,
-        batch: &[u8],
+        batch: &mut [u8],
+        len: usize,
         done: usize,
         waiting: &mut Option<Waiting>,
         now: Label,
     ) -> Result<(), Errno> {
-        let left = batch.len() - done;
+        let left = len - done;
         match waiting {
             // Lines were logged, and there may be more: look again before waiting.
             None => *waiting = Some(Waiting::new(now)),
@@ -269,9 +283,12 @@ impl<I: Io, D: Disk> Pump<I, D> {
                 let patience = same.pause.lengthen();
                 same.patience = Some(patience);
                 // The writer may be unable to write the rest.
-                if patience >= Waiting::CLOGGED && self.io.is_clogged(left, patience) {
+                if patience >= Waiting::CLOGGED
+                    && self.io.is_clogged(left, patience)
+                    && !self.has_grown(batch, len)
+                {
                     if left < HEAD_BYTES {
-                        self.io.hold(batch)?;
+                        self.io.hold(&batch[..len])?;
                     } else {
                         same.clogged = true;
                     }

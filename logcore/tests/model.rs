@@ -190,6 +190,42 @@ fn killed_at_every_call() {
     report("killed at every call", cases);
 }
 
+/// The rest of a line, and what follows it, comes behind any call; then the logger is killed, before it has gone far.
+#[test]
+fn killed_where_the_service_writes_behind_a_call() {
+    const SOON: usize = 12;
+    let lines = lines();
+    let mut cases = 0;
+    let step = if full() { 1 } else { 3 };
+    for work in &WORKS {
+        let text: Vec<u8> = lines.iter().flat_map(|line| [line, &b"\n"[..]].concat()).collect();
+        for first in [100, lines[0].len() + 100] {
+            let mut start = World::new();
+            start.input.pipe = text[..first].to_vec();
+            // Where nothing comes any more it looks again a few times.
+            start.input.acts.push_back(Act::Rest(Duration::from_millis(20)));
+            let calls = work.calls(start.clone()).len();
+            for at in 0..calls {
+                let mut start = start.clone();
+                start.input.meanwhile.push_back((at as u64, text[first..].to_vec()));
+                let calls = work.calls(start.clone());
+                let soon = calls.into_iter().enumerate().skip(at + cases % step).take(SOON).step_by(step);
+                for (number, call) in soon {
+                    for death in deaths(number as u64, call).into_iter().take(if full() { 9 } else { 2 }) {
+                        let (world, _) = live_in(start.with(death), work.script, "boot");
+                        let how = (first, at, death);
+                        assert!(world.stuck.is_none(), "{}: {how:?} {:?}", work.name, world.stuck);
+                        let world = work.recovers(world, "boot", &how);
+                        work.assert_all(&world, &lines, Terms { twice: lines.len(), ..KILLED }, &how);
+                        cases += 1;
+                    }
+                }
+            }
+        }
+    }
+    report("killed where the service writes behind a call", cases as u64);
+}
+
 #[test]
 fn killed_again_in_recovery() {
     let lines = lines();

@@ -64,8 +64,8 @@ fn a_partial_line_is_taken_only_where_it_holds_the_writer_up() {
         let (all, life) = live(start.clone(), A);
         let text = read(&all, "current");
         assert_eq!((life.end, text), (Ok(End::Clean), format!("{partial}tial|")), "clogged: {clogged}");
-        // With the look at which a writer that is held up for 16 ms has been found.
-        start.signals.push_back((number(&start, A, Call::Look, 6), Request::Stop));
+        // With the look behind the one at which a writer that is held up for 16 ms has been found, and the one that makes sure.
+        start.signals.push_back((number(&start, A, Call::Look, 7), Request::Stop));
         let (stopped, life) = live(start, A);
         assert_eq!(life.end, Ok(End::Clean));
         assert_eq!(stopped.input.taken as usize, taken, "{} clogged: {clogged}", partial.len());
@@ -79,12 +79,49 @@ fn a_partial_line_is_taken_only_where_it_holds_the_writer_up() {
     check(&long, true, 1500, &format!("{long}|"));
 }
 
+/// When it is asked why there is no more, it has come.
+#[test]
+fn a_partial_line_that_grows_behind_a_look_is_not_taken() {
+    for (clogged, long, looks) in [(false, 3, 0), (true, 3, 5), (false, 1500, 0), (true, 1500, 5)] {
+        let mut start = World::new();
+        start.input.pipe = vec![b'x'; long];
+        start.input.clogged = clogged;
+        start.input.acts = [Act::Rest(Duration::from_secs(10))].into();
+        let look = number(&start, A, Call::Look, looks);
+        start.input.meanwhile = [(look, b"rest\n".to_vec())].into();
+        let (all, life) = live(start.clone(), A);
+        assert_eq!((life.end, read(&all, "current")), (Ok(End::Clean), "x".repeat(long) + "rest|"));
+        for after in 1..4 {
+            start.faults = vec![Fault::KillBefore(look + after)];
+            let (killed, _) = live_in(start.clone(), A, "boot");
+            assert_eq!((killed.dead, killed.input.taken), (true, 0), "{clogged} {long}");
+        }
+    }
+}
+
 #[test]
 fn what_a_look_does_not_find_is_there_all_the_same() {
     let mut start = world(&["partial line\nanother\n", "and more\n"]);
     start.input.look_most = Some(5);
     let (all, life) = live(start, A);
     assert_eq!((life.end, &*read(&all, "current")), (Ok(End::Clean), "partial line|another|and more|"));
+}
+
+/// Of what has to be taken for that no more than the head of a line is ever in memory.
+#[test]
+fn a_long_line_that_a_look_does_not_find_whole_is_passed_on() {
+    let line = "x".repeat(2500) + "\n";
+    for (most, held) in [(999, 999), (1000, 0), (1200, 0)] {
+        let mut start = world(&[&line]);
+        start.input.look_most = Some(most);
+        let first = number(&start, A, Call::Take, 0);
+        let (all, life) = live(start.clone(), A);
+        assert_eq!((life.end, read(&all, "current")), (Ok(End::Clean), line.replace('\n', "|")));
+        start.faults = vec![Fault::KillAfter(first)];
+        let (killed, _) = live_in(start, A, "boot");
+        assert_eq!(killed.input.taken as usize, most);
+        assert_eq!(read(&killed, "current").len(), most - held, "{most}");
+    }
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::process::ExitCode;
 
 use options::{Options, Request};
 use tests::faults::{
-    ERRNO, Extent, FOUND, KILL, RANDOM, Row, Tally, Workload, cut, cut_here, double, errno, full, full_here,
-    kill, random, signals, timed, writeback, writeback_here,
+    ERRNO, Extent, FOUND, KILL, LATE, RANDOM, Row, Tally, Workload, cut, cut_here, double, errno, full,
+    full_here, kill, late, random, signals, timed, writeback, writeback_here,
 };
 
 fn main() -> ExitCode {
@@ -60,6 +60,10 @@ fn all(options: &Options) -> Result<bool, String> {
     each("kill, found", FOUND, &|workload| kill(logger, workload, *extent))?;
     let again = if logger.ours { KILL } else { &KILL[..2] };
     each("kill twice", again, &|workload| double(logger, workload, *extent, *seed))?;
+    if logger.ours {
+        // Others do not look before they take.
+        each("kill, line in parts", LATE, &|workload| late(logger, workload, *extent))?;
+    }
     each("TERM", ERRNO, &|workload| signals(logger, workload, *extent))?;
     each("errno", ERRNO, &|workload| errno(logger, workload, *extent))?;
     family("random kills", &|| random(logger, RANDOM, options.kills, *seed))?;

@@ -3,7 +3,7 @@
 //!
 //! A failure prints its seed; `TEST_SEED=…` draws the same lines and the same pauses again.
 
-use tests::faults::{Extent, KILL, Logger, RANDOM, Tally, Workload, kill, killed_at_random};
+use tests::faults::{Extent, KILL, LATE, Logger, RANDOM, Tally, Workload, kill, killed_at_random, late};
 use tests::feeder::seed;
 use tests::rig::skipped;
 
@@ -90,7 +90,13 @@ fn a_kill_at_the_entry_and_exit_of_any_system_call_loses_nothing_in_two_director
     is_right(&kill(&Logger::ours(), workload(KILL, "two directories"), Extent::Quick), 300);
 }
 
-/// The measure of the two tests above: the original loses lines at most of its calls.
+/// The rest of a line can come between any two calls: its head is in the pipe until the whole is logged.
+#[test]
+fn a_kill_loses_nothing_while_a_line_comes_in_parts() {
+    is_right(&late(&Logger::ours(), workload(LATE, "stamps and patterns"), Extent::Quick), 200);
+}
+
+/// The measure of the tests above: the original loses lines at most of its calls.
 #[test]
 fn the_judge_sees_what_the_original_loses_at_its_calls() {
     let Some(original) = Logger::original() else { return };

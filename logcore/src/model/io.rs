@@ -35,7 +35,7 @@ impl Io for ModelIo {
     fn look(&mut self, buffer: &mut [u8]) -> Result<Look, Errno> {
         let held = &mut self.held;
         self.world.lock().call(Call::Look, |world, _| {
-            let ended = world.input.pipe.is_empty() && world.input.acts.is_empty();
+            let ended = world.input.pipe.is_empty() && world.input.is_last();
             if world.input.opaque {
                 world.input.taken += world.input.pipe.len() as u64;
                 held.append(&mut world.input.pipe);
@@ -94,7 +94,7 @@ impl Io for ModelIo {
             return woken(false, false, true);
         }
         if !world.input.pipe.is_empty() && !by_edge {
-            return woken(true, world.input.acts.is_empty(), false);
+            return woken(true, world.input.is_last(), false);
         }
         let patience = timeout.unwrap_or(Duration::MAX);
         match world.input.acts.front_mut() {
@@ -116,7 +116,7 @@ impl Io for ModelIo {
             }
             None => (),
         }
-        woken(true, world.input.acts.is_empty(), false)
+        woken(true, world.input.is_last(), false)
     }
 
     fn pause(&mut self, timeout: Option<Duration>) {

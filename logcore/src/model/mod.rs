@@ -112,6 +112,8 @@ pub struct Input {
     pub pipe: Vec<u8>,
     /// What the service will do, one act whenever the logger waits; then it ends.
     pub acts: VecDeque<Act>,
+    /// What the service writes while the logger works, by the call behind which it does.
+    pub meanwhile: VecDeque<(u64, Vec<u8>)>,
     /// How much has been taken.
     pub taken: u64,
     /// Names the pipe.
@@ -126,6 +128,20 @@ pub struct Input {
     pub slow_alerts: bool,
     /// The alerts so far.
     pub alerts: Vec<u8>,
+}
+
+impl Input {
+    /// The service has ended, or will write no more.
+    fn is_last(&self) -> bool {
+        self.acts.is_empty() && self.meanwhile.is_empty()
+    }
+
+    /// What is written up to this call, itself among them, comes into the pipe.
+    fn arrive(&mut self, call: u64) {
+        while let Some((_, text)) = self.meanwhile.pop_front_if(|(at, _)| *at <= call) {
+            self.pipe.extend_from_slice(&text);
+        }
+    }
 }
 
 /// The whole machine.
@@ -206,6 +222,7 @@ impl World {
     /// The logger's end and what came with it is over: what it held is free, faults are behind us, and calls count from 0.
     pub fn next_session(&mut self) {
         self.session += 1;
+        self.input.arrive(u64::MAX);
         self.trace.clear();
         self.faults.clear();
         self.signals.clear();
@@ -290,6 +307,7 @@ impl World {
             }
         }
         let done = act(self, extent);
+        self.input.arrive(number);
         self.dead |= kill;
         if kill { Err(DEAD) } else { done }
     }

@@ -1,4 +1,5 @@
-//! kill -9 at the entry and at the exit of every system call, of every thread; twice in a row; and TERM there.
+//! kill -9 at the entry and at the exit of every system call, of every thread; twice in a row; while a writer writes; and TERM
+//! there.
 
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use crate::feeder::Rng;
 use crate::mask_labels;
 use crate::trace::{Act, Edge, Stop, arguments, available, number, text};
 
-use super::trial::{PATIENCE, Trial, ending};
+use super::trial::{PATIENCE, Rest, Trial, ending};
 use super::workload::Workload;
 use super::{Extent, Logger, Tally, each, each_beside};
 
@@ -172,6 +173,46 @@ pub fn double(logger: &Logger, workload: &Workload, extent: Extent, seed: u64) -
             if second.thread == 0 { second } else { Point { index: second.index - survey.first, ..second } };
         trial.traced(&ending(workload), |stop| if second.is(stop) { Act::Kill } else { Act::Go });
         trial.finish(&format!("TEST_SEED={seed}, killed at {point:?} and at {second:?}"))
+    })
+}
+
+/// A writer has written a line in part, and writes the rest while the logger stands at a call, from its first look on; then the
+/// logger is killed at a call soon after.
+#[must_use]
+pub fn late(logger: &Logger, workload: &Workload, extent: Extent) -> Tally {
+    /// The calls in which it has the rest and logs it: stops, two a call.
+    const SOON: usize = 16;
+    if let Err(reason) = available() {
+        return Tally::skipped(reason);
+    }
+    let corpus = workload.corpus();
+    // Three looks of a logger that waits for the rest of a line, or as many as it takes to find that this takes long.
+    let (waiting, step) = if extent == Extent::Quick { (24, 3) } else { (64, 1) };
+    // Where there is nothing else, and behind other lines.
+    let parts = [0, 3].map(|n| (corpus.start(n) as usize, corpus.length(n)));
+    let all = parts.iter().flat_map(|part| (0..waiting).map(move |at| (part, at)));
+    let all =
+        all.flat_map(|(&(start, length), at)| (1..=SOON).map(move |kill| (start + length / 2, at, kill)));
+    let cases: Vec<_> = all.step_by(step).collect();
+    each(&cases, |&(bytes, at, kill)| {
+        let (mut trial, rest) = Trial::begun(logger, workload, bytes);
+        let (mut rest, mut stops) = (Some(rest), None);
+        let life = trial.traced(&[], |stop| {
+            if stops.is_none() && number(stop) == Ok(nix::libc::SYS_tee) {
+                stops = Some(0);
+            }
+            let Some(stops) = stops.as_mut().filter(|_| stop.thread == 0) else { return Act::Go };
+            if *stops == at {
+                rest.take().into_iter().for_each(Rest::write);
+            }
+            *stops += 1;
+            if *stops > at + kill { Act::Kill } else { Act::Go }
+        });
+        if life.killed {
+            trial.finish(&format!("{bytes} bytes there, the rest at stop {at}, killed {kill} stops later"))
+        } else {
+            Tally::default()
+        }
     })
 }
 

@@ -23,10 +23,10 @@ use std::time::{Duration, Instant};
 pub use cut::{cut, cut_here};
 pub use errno::errno;
 pub use full::{full, full_here};
-pub use kill::{double, kill, signals};
+pub use kill::{double, kill, late, signals};
 pub use logger::Logger;
 pub use random::{killed_at_random, random};
-pub use workload::{ERRNO, FOUND, KILL, Processor, RANDOM, Workload};
+pub use workload::{ERRNO, FOUND, KILL, LATE, Processor, RANDOM, Workload};
 pub use writeback::{writeback, writeback_here};
 
 /// How much is tried.

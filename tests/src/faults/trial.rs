@@ -1,6 +1,7 @@
 //! One life of a logger in a fault, the next one that finishes its work, and what is then in the directories.
 
 use std::fs::{self, File};
+use std::io::{PipeWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -38,6 +39,19 @@ pub(super) struct Trial<'a> {
     kills: usize,
 }
 
+/// What a writer has not written yet.
+pub(super) struct Rest {
+    writer: PipeWriter,
+    rest: Vec<u8>,
+}
+
+impl Rest {
+    /// There is room for it. Nothing more comes.
+    pub(super) fn write(mut self) {
+        self.writer.write_all(&self.rest).expect("room in the pipe");
+    }
+}
+
 impl<'a> Trial<'a> {
     pub(super) fn new(logger: &'a Logger, workload: &'a Workload) -> Trial<'a> {
         Trial::within(Scratch::in_memory(), logger, workload)
@@ -62,6 +76,19 @@ impl<'a> Trial<'a> {
         let names = vec![Vec::new(); workload.dirs.len()];
         let faults = Vec::new();
         Trial { logger, workload, scratch, corpus, pipe, _hang: hang, names, faults, stuck: 0, kills: 0 }
+    }
+
+    /// The same where only so many bytes of the input are there yet, and who writes the rest.
+    pub(super) fn begun(logger: &'a Logger, workload: &'a Workload, bytes: usize) -> (Trial<'a>, Rest) {
+        let mut trial = Trial::new(logger, workload);
+        let mut input = trial.pipe.rest();
+        let rest = input.split_off(bytes);
+        trial.pipe = HeldPipe::new();
+        trial.pipe.enlarge(bytes + rest.len());
+        trial.pipe.write(&input);
+        let writer = trial.pipe.writer();
+        trial.pipe.close();
+        (trial, Rest { writer, rest })
     }
 
     /// A life under a tracer. One that does not come to its end by itself or by the hand of `ask` is stuck.

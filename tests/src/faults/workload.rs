@@ -139,6 +139,9 @@ pub const KILL: &[Workload] = &[
     Workload { name: "TERM, processor", signal: Some(Signal::TERM), ..PROCESSED },
 ];
 
+/// What is killed while a line comes in parts.
+pub const LATE: &[Workload] = &[PLAIN, SELECTED];
+
 /// What meets errors.
 pub const ERRNO: &[Workload] = &[STAMPED, PROCESSED, TWO];
 

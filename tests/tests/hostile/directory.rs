@@ -141,6 +141,19 @@ fn a_directory_of_another_user_is_refused() {
     assert_eq!(Snapshot::of(rig.path()), before);
 }
 
+/// What others may do there is not a logger's to forbid.
+#[test]
+fn a_directory_that_anybody_may_write_to_is_used_as_it_is() {
+    for mode in [0o777, 0o1777, 0o2770] {
+        let (rig, _) = rotates_beside(|dir| {
+            fs::set_permissions(dir, Permissions::from_mode(mode)).expect("own directory");
+        });
+        assert_eq!(kept_lines(&rig), ["line 3\n", "line 4\n"]);
+        let found = fs::metadata(rig.log().path()).expect("own directory").permissions().mode();
+        assert_eq!(found & 0o7777, mode, "the mode was changed");
+    }
+}
+
 /// Puts something else in the place of `current`.
 fn without_current(dir: &Path) -> PathBuf {
     fs::remove_file(dir.join("current")).expect("current");

@@ -98,6 +98,81 @@ fn any_chunking_gives_the_same_log() {
     }
 }
 
+/// Lines as long as a head, a page, a batch, a pipe or a file, and one byte more or less, newline and stamp counted or not.
+#[test]
+fn lines_at_every_limit_are_logged_whole() {
+    const STAMP: usize = 26;
+    let limits = [1_000, 4_096, 8_192, 32_768, 65_536, 99_999];
+    let near = limits.into_iter().flat_map(|limit| [limit - STAMP, limit].into_iter());
+    let lengths: Vec<usize> = near.flat_map(|limit| limit - 2..=limit + 1).collect();
+    let line = |length: &usize| [&vec![b'x'; *length][..], b"\n"].concat();
+    let all: Vec<u8> = lengths.iter().flat_map(line).collect();
+    for select in [&["n999"][..], &["n999", "-no*"]] {
+        for size in ["s4096", "s8192", "s99999"] {
+            let script = [select, &[size, "./log"]].concat();
+            let (rig, out, log) = logged(&script, &all);
+            assert_same(&log, &all);
+            assert_eq!(out.messages(), "", "{script:?}");
+            let most = size[1..].parse().expect("a number");
+            assert!(rig.log().entries().iter().all(|file| file.size <= most), "{:?}", rig.log().entries());
+            let (_rig, _, stamped) = logged(&[&["t"], &script[..]].concat(), &all);
+            let bare: Vec<u8> = stamped
+                .split_inclusive(|&byte| byte == b'\n')
+                .flat_map(|line| &line[STAMP..])
+                .copied()
+                .collect();
+            assert_same(&bare, &all);
+        }
+        // Alone nothing helps it out of the pipe.
+        for length in &lengths {
+            let (_rig, _, log) = logged(&[select, &["./log"]].concat(), &line(length));
+            assert_same(&log, &line(length));
+        }
+    }
+}
+
+/// Also where it is torn, and the next logger asks whether its source is still in the pipe.
+#[test]
+fn a_line_that_looks_like_a_stamp_is_a_line_like_any_other() {
+    let stamp = "@4000000066a754823060f743";
+    let input = format!("{stamp} {stamp} two\n{stamp}\n{stamp} \n@\n@40\n{stamp}0\n{stamp} end\n");
+    let (_rig, _, all) = logged(&["./log"], input.as_bytes());
+    assert_same(&all, input.as_bytes());
+    for script in [&["./log"][..], &["t", "./log"]] {
+        let mut rig = Rig::new();
+        rig.pipe.write(b"\n");
+        let running = rig.start(script);
+        wait_until(SOON, "the first line is taken", || rig.pipe.waiting() == 0);
+        running.kill();
+        // As if it had died while it wrote the first of these lines.
+        let bare = rig.log().read("current");
+        for torn in 1..input.find('\n').expect("a line") {
+            let own = if script.len() > 1 { format!("{stamp} ") } else { String::new() };
+            let text = [&bare[..], own.as_bytes(), &input.as_bytes()[..torn]].concat();
+            std::fs::write(rig.log().join("current"), text).expect("own file");
+            let mut next = Rig::new();
+            std::mem::swap(&mut next.pipe, &mut rig.pipe);
+            next.pipe.write(input.as_bytes());
+            let log = next.join("log");
+            std::fs::create_dir(&log).expect("own directory");
+            for name in ["current", "lock", "state"] {
+                std::fs::copy(rig.log().join(name), log.join(name)).expect("own files");
+            }
+            let logger = next.start(script);
+            wait_until(SOON, "all is taken", || next.pipe.waiting() == 0);
+            logger.kill();
+            let all = next.log().read("current");
+            let bare: Vec<u8> = if script.len() > 1 {
+                all.split_inclusive(|&byte| byte == b'\n').flat_map(|line| &line[26..]).copied().collect()
+            } else {
+                all
+            };
+            assert_same(&bare, format!("\n{input}").as_bytes());
+            std::mem::swap(&mut next.pipe, &mut rig.pipe);
+        }
+    }
+}
+
 #[test]
 fn a_hundred_thousand_writes_of_one_byte() {
     let input = &mixed_lines(4, 100_000)[..100_000];

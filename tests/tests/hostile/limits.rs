@@ -29,9 +29,17 @@ fn has_every_line(rig: &Rig, size: u64, stops: usize) {
 
 #[test]
 fn a_limited_file_size_neither_kills_nor_loses() {
+    for signal in ["", "trap '' XFSZ;"] {
+        is_limited_to_10050_bytes(signal);
+    }
+}
+
+#[track_caller]
+fn is_limited_to_10050_bytes(signal: &str) {
     let mut rig = Rig::new();
     rig.pipe.write(&many_lines().input());
-    let running = rig.logger(&["./log"]).behind(["prlimit", "--fsize=10050"]).spawn_on(rig.pipe.stdin());
+    let limit = format!(r#"{signal} exec prlimit --fsize=10050 "$0" "$@""#);
+    let running = rig.logger(&["./log"]).behind(["sh", "-c", &limit]).spawn_on(rig.pipe.stdin());
     let said = wait_for(SOON, "a warning", || {
         assert!(!running.has_ended(), "it has ended: {}", running.stderr().escape_ascii());
         warnings(&running.stderr()).first().cloned()
@@ -111,18 +119,20 @@ fn closed_standard_descriptors_never_mix_anything_into_the_log() {
 
 #[test]
 fn alerts_that_nobody_can_read_do_not_end_logging() {
-    let mut rig = Rig::new();
     // A pipe without a reader: writing gives SIGPIPE, or EPIPE where that is ignored.
-    let script = r#"exec 2>fifo; exec 8<&-; exec "$0" "$@""#;
-    mknodat(CWD, rig.join("fifo"), FileType::Fifo, 0o600.into(), 0).expect("a FIFO");
-    let reader = File::options().read(true).write(true).open(rig.join("fifo")).expect("the FIFO");
-    let running = rig.logger(&["e", "./log"]).behind(["sh", "-c", script]).spawn_on(rig.pipe.stdin());
-    rig.pipe.write(b"one\n");
-    rig.wait_for_current(b"one\n");
-    drop(reader);
-    rig.pipe.write(b"two\nthree\n");
-    rig.wait_for_current(b"one\ntwo\nthree\n");
-    rig.finish(running);
+    for signal in ["", "trap '' PIPE;"] {
+        let mut rig = Rig::new();
+        let script = format!(r#"{signal} exec 2>fifo; exec 8<&-; exec "$0" "$@""#);
+        mknodat(CWD, rig.join("fifo"), FileType::Fifo, 0o600.into(), 0).expect("a FIFO");
+        let reader = File::options().read(true).write(true).open(rig.join("fifo")).expect("the FIFO");
+        let running = rig.logger(&["e", "./log"]).behind(["sh", "-c", &script]).spawn_on(rig.pipe.stdin());
+        rig.pipe.write(b"one\n");
+        rig.wait_for_current(b"one\n");
+        drop(reader);
+        rig.pipe.write(b"two\nthree\n");
+        rig.wait_for_current(b"one\ntwo\nthree\n");
+        rig.finish(running);
+    }
 }
 
 #[test]
