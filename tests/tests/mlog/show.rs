@@ -107,10 +107,16 @@ fn completions_are_for_their_shells() {
             assert!(status.success(), "{shell}");
         }
     }
-    let out = Command::new("bash")
-        .args(["-c", "source ./bash; COMP_WORDS=(mlog -o j); COMP_CWORD=2; _mlog; echo \"${COMPREPLY[@]}\""])
-        .current_dir(scratch.path())
-        .output()
-        .expect("bash is everywhere");
-    assert_eq!(String::from_utf8_lossy(&out.stdout), "json\n");
+    let completed = |words: &str, at: usize| {
+        let script = format!(
+            "source ./bash; COMP_WORDS=({words}); COMP_CWORD={at}; _mlog; echo \"${{COMPREPLY[@]}}\""
+        );
+        let out = Command::new("bash").arg("-c").arg(script).current_dir(scratch.path()).output();
+        String::from_utf8_lossy(&out.expect("bash is everywhere").stdout).trim_end().to_owned()
+    };
+    assert_eq!(completed("mlog -o j", 2), "json");
+    // bash parts words at the sign.
+    assert_eq!(completed("mlog --output = j", 3), "json");
+    assert_eq!(completed("mlog --color =", 2), "auto always never");
+    assert_eq!(completed("mlog --st", 1), "--stat");
 }
