@@ -145,7 +145,9 @@ fn select(options: &Options) -> Result<Select, Fail> {
                 Some(regex_syntax::Error::Translate(error)) => error.kind().to_string(),
                 _ => error.to_string(),
             };
-            Fail::Usage(format!("unable to understand regular expression: {reason}"))
+            let pattern = error.pattern().and_then(|pattern| patterns.get(pattern.as_usize()));
+            let pattern = pattern.map_or_else(String::new, |pattern| format!(" {pattern}"));
+            Fail::Usage(format!("unable to understand regular expression{pattern}: {reason}"))
         }),
     };
     let (include, exclude) = (patterns(&options.include)?, patterns(&options.exclude)?);
