@@ -54,9 +54,18 @@ fn terminals_get_colours_and_nothing_to_obey() {
     assert_eq!(without_tab(&plainly), without_tab(plain));
     assert!(on_a_terminal(&scratch, &["a", "b"], Some("")).starts_with("\u{1b}[2m"));
     assert!(on_a_terminal(&scratch, &["--color=never", "a"], None).starts_with("1970-01-01"));
+    let syslog = on_a_terminal(&scratch, &["-o", "syslog", "a"], None);
+    assert!(syslog.contains(" a - - - \\x1b[31mred\\x07"), "{syslog:?}");
+    let octets =
+        |text: &str| text.split_once(' ').map(|(octets, rest)| (octets.parse().ok(), Some(rest.len())));
+    assert!(octets(&syslog).is_some_and(|(told, found)| told == found), "{syslog:?}");
     let raw = on_a_terminal(&scratch, &["-o", "raw", "a"], None);
     assert_eq!(raw, line(1, "\\x1b[31mred\\x07"));
     assert!(on_a_terminal(&scratch, &["--escape=never", "--color=never", "a"], None).contains("\u{1b}[31m"));
+    // Names of services are somebody's too.
+    put(&scratch.join("c\u{7}"), &[("current", &line(3, "x"))]);
+    let named = on_a_terminal(&scratch, &["--color=never", "a", "c\u{7}"], None);
+    assert!(named.ends_with(" c\\x07: x\n"), "{named:?}");
 }
 
 #[test]
