@@ -61,9 +61,9 @@ impl Source {
         }
     }
 
-    /// Sees to it that there is a run, if there can be one now.
+    /// Reads the next block when this one is done. [`Fill::Lines`]: there is a run, or nothing of the block is wanted.
     pub fn fill(&mut self) -> Fill {
-        while self.state == Fill::Lines && self.next == self.runs.len() {
+        if self.state == Fill::Lines && self.next == self.runs.len() {
             self.take_to(self.done + self.log.lines().len());
             if self.is_over {
                 self.log.close();
@@ -146,6 +146,8 @@ pub enum Next {
         /// Whole lines, at least one.
         len: usize,
     },
+    /// Much was read and nothing in it is wanted; to be asked again.
+    Passed,
     /// Nothing now; more may come.
     Idle,
     /// Nothing any more.
@@ -162,10 +164,11 @@ pub struct Merge {
 impl Merge {
     /// What comes next. It is to be [taken](Source::take).
     pub fn next(&mut self) -> Next {
-        let mut is_idle = false;
+        let (mut is_idle, mut has_passed) = (false, false);
         let mut ready = 0;
         for source in &mut self.sources {
             match source.fill() {
+                Fill::Lines if source.run().is_empty() => has_passed = true,
                 Fill::Lines => ready += 1,
                 Fill::Idle => is_idle = true,
                 Fill::End => (),
@@ -173,6 +176,7 @@ impl Merge {
         }
         let has_run = |source: &Source| !source.run().is_empty();
         match ready {
+            _ if has_passed => return Next::Passed,
             0 if is_idle => return Next::Idle,
             0 => return Next::End,
             1 => {

@@ -4,21 +4,13 @@ use std::fs::File;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
 use tests::{Scratch, program};
 
-use super::{label, line, old, put, shown};
+use super::{label, line, old, put, shown, terminal};
 
 /// What mlog writes to a terminal of 40 columns, with this in the environment.
 fn on_a_terminal(scratch: &Scratch, arguments: &[&str], no_color: Option<&str>) -> String {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-    grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("it is ours");
-    let name = ptsname(&terminal, Vec::new()).expect("it has a name");
-    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: 40, ws_xpixel: 0, ws_ypixel: 0 })
-        .expect("it is ours");
-    let other =
-        File::options().read(true).write(true).open(name.to_str().expect("text")).expect("it is there");
+    let (terminal, other) = terminal(40);
     let mut command = Command::new(program("mlog"));
     command.args(arguments).current_dir(scratch.path()).env("TZ", "UTC0").env_remove("NO_COLOR");
     if let Some(value) = no_color {
