@@ -222,6 +222,7 @@ impl Log {
 
     /// Ends it: nothing more is wanted of it.
     pub fn close(&mut self) {
+        self.remember();
         (self.file, self.next) = (None, None);
         self.waiting.clear();
         self.buffer = Buffer::default();

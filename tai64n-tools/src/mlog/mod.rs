@@ -151,7 +151,9 @@ fn select(options: &Options) -> Result<Select, Fail> {
         }),
     };
     let (include, exclude) = (patterns(&options.include)?, patterns(&options.exclude)?);
-    Ok(Select { since: options.since, until: options.until, include, exclude })
+    let &Options { since, until, .. } = options;
+    // Who comes back finds what was too late this time.
+    Ok(Select { since, until, ends_at_until: options.cursor.is_some(), include, exclude })
 }
 
 /// One run of the program.

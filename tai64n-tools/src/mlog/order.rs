@@ -26,6 +26,8 @@ pub struct Source {
     next: usize,
     /// Bytes of the block that are taken.
     done: usize,
+    /// Bytes of the block that may be taken; what is behind is for another time.
+    end: usize,
     /// What the last fill said; lines that are left count as lines.
     state: Fill,
     /// No line after this block is wanted.
@@ -47,6 +49,7 @@ impl Source {
             runs: Vec::new(),
             next: 0,
             done: 0,
+            end: 0,
             state: Fill::Lines,
             is_over: false,
             reads_all: false,
@@ -64,18 +67,21 @@ impl Source {
     /// Reads the next block when this one is done. [`Fill::Lines`]: there is a run, or nothing of the block is wanted.
     pub fn fill(&mut self) -> Fill {
         if self.state == Fill::Lines && self.next == self.runs.len() {
-            self.take_to(self.done + self.log.lines().len());
+            self.take_to(self.end);
             if self.is_over {
                 self.log.close();
             }
             self.state = self.log.fill();
-            (self.done, self.next) = (0, 0);
+            (self.done, self.next, self.end) = (0, 0, 0);
             self.runs.clear();
             if self.state == Fill::Lines {
                 let block = self.log.lines();
-                let is_late = self.select.pick(block, &mut self.stamps, &mut self.carry, &mut self.runs);
+                let late = self.select.pick(block, &mut self.stamps, &mut self.carry, &mut self.runs);
+                let is_cut = late.is_some() && self.select.ends_at_until;
+                self.end = late.filter(|_| is_cut).unwrap_or(block.len());
                 // A few lines of a file may be earlier than the name of the one before it: only behind that is it over.
-                self.is_over = is_late && !self.reads_all && self.log.after() > self.select.until;
+                let is_behind = !self.reads_all && self.log.after() > self.select.until;
+                self.is_over = is_cut || (late.is_some() && is_behind);
             }
         }
         self.state
