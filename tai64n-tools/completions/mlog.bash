@@ -1,6 +1,12 @@
 # Completion of mlog for bash: mlog --completion bash >/etc/bash_completion.d/mlog
 _mlog() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words=
+    # --output=json is three words here.
+    if [[ $word == = ]]; then
+        word=
+    elif [[ $before == = ]]; then
+        before=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
     case $before in
         -o | --output) words='local utc iso tai64n raw json syslog' ;;
         --color | --escape) words='auto always never' ;;

@@ -53,8 +53,14 @@ fn surroundings(zone: Zone) -> Surroundings {
         // A terminal that does not tell its width is an old one.
         terminal: is_terminal.then(|| size.filter(|columns| *columns > 0).unwrap_or(80)),
         no_color: std::env::var_os("NO_COLOR"),
-        shows_progress: stderr().is_terminal() && !is_terminal,
+        // Behind a pipe there may be a pager on the same terminal.
+        shows_progress: stderr().is_terminal() && !is_pipe(),
     }
+}
+
+fn is_pipe() -> bool {
+    let stat = rustix::fs::fstat(stdout());
+    stat.is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Fifo)
 }
 
 fn show(text: &str) -> Result<bool, Fail> {

@@ -131,7 +131,7 @@ struct Reading {
 
 impl Log {
     /// Begins with the log in `dir`, which is shown as `path`. `select` and `start` belong together: the last lines are those
-    /// that are wanted.
+    /// that are wanted. `has_read` is told how many bytes were read to find them.
     ///
     /// # Errors
     /// The directory cannot be listed, or there is no log in it.
@@ -142,11 +142,12 @@ impl Log {
         stamps: Stamps,
         start: &Start,
         select: &Select,
+        has_read: &mut dyn FnMut(u64),
     ) -> Result<Self, Errno> {
         let dir = RealDisk.open_dir(&path)?;
         let files = logdir::list(&dir)?;
         let mut log = Log::on(path, dir, follows, leaves_partial, stamps);
-        log.begin(files, start, select);
+        log.begin(files, start, select, has_read);
         Ok(log)
     }
 
@@ -209,7 +210,7 @@ impl Log {
         self.last_lines
     }
 
-    /// Bytes of text read so far.
+    /// Bytes of text read so far, to find the beginning too.
     pub fn read_bytes(&self) -> u64 {
         self.read_bytes
     }
@@ -221,6 +222,7 @@ impl Log {
 
     /// Ends it: nothing more is wanted of it.
     pub fn close(&mut self) {
+        self.remember();
         (self.file, self.next) = (None, None);
         self.waiting.clear();
         self.buffer = Buffer::default();
@@ -453,11 +455,11 @@ impl Log {
         Opened::new(&self.dir, file).ok()
     }
 
-    fn begin(&mut self, files: Vec<LogFile>, start: &Start, select: &Select) {
+    fn begin(&mut self, files: Vec<LogFile>, start: &Start, select: &Select, has_read: &mut dyn FnMut(u64)) {
         let (from, offset) = match start {
             Start::Oldest => (0, 0),
             Start::Since(since) => self.since(&files, *since),
-            Start::Last(most) => self.last(&files, *most, select),
+            Start::Last(most) => self.last(&files, *most, select, has_read),
             Start::At(place) => match self.find(place, false, &files) {
                 Some(found) => {
                     self.lost = found.lost.then_some(place.last.map(|(moment, _)| moment));
@@ -476,7 +478,13 @@ impl Log {
     /// Somewhere before the last lines that are wanted, and notes how many are wanted from there on.
     ///
     /// They are counted by a reader as this one is, from further and further before the end.
-    fn last(&mut self, files: &[LogFile], most: u64, select: &Select) -> (usize, u64) {
+    fn last(
+        &mut self,
+        files: &[LogFile],
+        most: u64,
+        select: &Select,
+        has_read: &mut dyn FnMut(u64),
+    ) -> (usize, u64) {
         let open = |at: usize| reopen(&self.dir, files.get(at)?).ok();
         if most == 0 {
             return tail::before_end(files, 0, &Select::default(), &mut self.stamps, &mut { open });
@@ -493,9 +501,11 @@ impl Log {
             let mut source = Source::new(reader, select.clone(), self.stamps.clone());
             let mut count = 0;
             while source.fill() == Fill::Lines {
+                has_read(self.read_bytes + source.log.read_bytes());
                 count += lines(source.run()).count() as u64;
                 source.take(source.run().len());
             }
+            self.read_bytes += source.log.read_bytes();
             // One more than wanted: the first may be the rest of a line.
             if count > most || start == least {
                 self.last_lines = count;

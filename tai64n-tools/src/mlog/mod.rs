@@ -145,11 +145,15 @@ fn select(options: &Options) -> Result<Select, Fail> {
                 Some(regex_syntax::Error::Translate(error)) => error.kind().to_string(),
                 _ => error.to_string(),
             };
-            Fail::Usage(format!("unable to understand regular expression: {reason}"))
+            let pattern = error.pattern().and_then(|pattern| patterns.get(pattern.as_usize()));
+            let pattern = pattern.map_or_else(String::new, |pattern| format!(" {pattern}"));
+            Fail::Usage(format!("unable to understand regular expression{pattern}: {reason}"))
         }),
     };
     let (include, exclude) = (patterns(&options.include)?, patterns(&options.exclude)?);
-    Ok(Select { since: options.since, until: options.until, include, exclude })
+    let &Options { since, until, .. } = options;
+    // Who comes back finds what was too late this time.
+    Ok(Select { since, until, ends_at_until: options.cursor.is_some(), include, exclude })
 }
 
 /// One run of the program.
@@ -226,7 +230,11 @@ impl Run<'_> {
         };
         let stamps = Stamps::new(self.around.zone.clone());
         let leaves_partial = self.cursor.is_some();
-        match Log::new(path.clone(), options.follows, leaves_partial, stamps.clone(), &start, &self.select) {
+        let before = self.read_bytes();
+        let progress = &mut self.progress;
+        let has_read = &mut |bytes| progress.show(before + bytes);
+        let (path_shown, follows) = (path.clone(), options.follows);
+        match Log::new(path_shown, follows, leaves_partial, stamps.clone(), &start, &self.select, has_read) {
             Ok(log) => {
                 let mut source = Source::new(log, self.select.clone(), stamps);
                 source.reads_all = options.reads_all;
@@ -264,7 +272,11 @@ impl Run<'_> {
             }
             match self.merge.next() {
                 Next::Run { source, len } => {
-                    self.progress.shown(&self.merge.sources);
+                    if self.around.terminal.is_some() {
+                        self.progress.clear();
+                    } else {
+                        self.show_progress();
+                    }
                     let (from, run) = self.run(source, len);
                     let skipped = skip_lines(run, &mut skip);
                     let (run, taken) = self.cut(&run[skipped..], skipped);
@@ -277,16 +289,22 @@ impl Run<'_> {
                         self.keep(&mut output)?;
                         unkept = 0;
                     }
-                    if self.options.follows && asked.elapsed() > ASK_AGAIN {
-                        self.merge.wake();
-                        asked = Instant::now();
+                }
+                Next::Passed => {
+                    // Who waits for the next line has those before it.
+                    if !output.is_empty() {
+                        self.progress.clear();
+                        output.flush()?;
                     }
+                    self.show_progress();
                 }
-                Next::Idle => {
-                    self.wait(&mut output)?;
-                }
+                Next::Idle => self.wait(&mut output)?,
                 Next::End if self.options.follows && !self.pending.is_empty() => self.wait(&mut output)?,
                 Next::End => break,
+            }
+            if self.options.follows && asked.elapsed() > ASK_AGAIN {
+                self.merge.wake();
+                asked = Instant::now();
             }
         }
         self.troubles();
@@ -295,6 +313,15 @@ impl Run<'_> {
             cursor.sync_name();
         }
         Ok(())
+    }
+
+    fn read_bytes(&self) -> u64 {
+        self.merge.sources.iter().map(|source| source.log.read_bytes()).sum()
+    }
+
+    fn show_progress(&mut self) {
+        let bytes = self.read_bytes();
+        self.progress.show(bytes);
     }
 
     fn printer(&self) -> Printer {
@@ -406,7 +433,7 @@ impl Run<'_> {
                 stat.bytes = files.iter().filter_map(|file| Some(file.stat?.size)).sum();
             }
             while self.merge.sources[number].fill() == Fill::Lines {
-                self.progress.shown(&self.merge.sources);
+                self.show_progress();
                 let source = &mut self.merge.sources[number];
                 stat.count(source.run(), &mut stamps);
                 source.take(usize::MAX / 2);

@@ -26,6 +26,8 @@ pub struct Source {
     next: usize,
     /// Bytes of the block that are taken.
     done: usize,
+    /// Bytes of the block that may be taken; what is behind is for another time.
+    end: usize,
     /// What the last fill said; lines that are left count as lines.
     state: Fill,
     /// No line after this block is wanted.
@@ -47,6 +49,7 @@ impl Source {
             runs: Vec::new(),
             next: 0,
             done: 0,
+            end: 0,
             state: Fill::Lines,
             is_over: false,
             reads_all: false,
@@ -61,21 +64,24 @@ impl Source {
         }
     }
 
-    /// Sees to it that there is a run, if there can be one now.
+    /// Reads the next block when this one is done. [`Fill::Lines`]: there is a run, or nothing of the block is wanted.
     pub fn fill(&mut self) -> Fill {
-        while self.state == Fill::Lines && self.next == self.runs.len() {
-            self.take_to(self.done + self.log.lines().len());
+        if self.state == Fill::Lines && self.next == self.runs.len() {
+            self.take_to(self.end);
             if self.is_over {
                 self.log.close();
             }
             self.state = self.log.fill();
-            (self.done, self.next) = (0, 0);
+            (self.done, self.next, self.end) = (0, 0, 0);
             self.runs.clear();
             if self.state == Fill::Lines {
                 let block = self.log.lines();
-                let is_late = self.select.pick(block, &mut self.stamps, &mut self.carry, &mut self.runs);
+                let late = self.select.pick(block, &mut self.stamps, &mut self.carry, &mut self.runs);
+                let is_cut = late.is_some() && self.select.ends_at_until;
+                self.end = late.filter(|_| is_cut).unwrap_or(block.len());
                 // A few lines of a file may be earlier than the name of the one before it: only behind that is it over.
-                self.is_over = is_late && !self.reads_all && self.log.after() > self.select.until;
+                let is_behind = !self.reads_all && self.log.after() > self.select.until;
+                self.is_over = is_cut || (late.is_some() && is_behind);
             }
         }
         self.state
@@ -146,6 +152,8 @@ pub enum Next {
         /// Whole lines, at least one.
         len: usize,
     },
+    /// Much was read and nothing in it is wanted; to be asked again.
+    Passed,
     /// Nothing now; more may come.
     Idle,
     /// Nothing any more.
@@ -162,10 +170,11 @@ pub struct Merge {
 impl Merge {
     /// What comes next. It is to be [taken](Source::take).
     pub fn next(&mut self) -> Next {
-        let mut is_idle = false;
+        let (mut is_idle, mut has_passed) = (false, false);
         let mut ready = 0;
         for source in &mut self.sources {
             match source.fill() {
+                Fill::Lines if source.run().is_empty() => has_passed = true,
                 Fill::Lines => ready += 1,
                 Fill::Idle => is_idle = true,
                 Fill::End => (),
@@ -173,6 +182,7 @@ impl Merge {
         }
         let has_run = |source: &Source| !source.run().is_empty();
         match ready {
+            _ if has_passed => return Next::Passed,
             0 if is_idle => return Next::Idle,
             0 => return Next::End,
             1 => {

@@ -24,6 +24,11 @@ impl<F: AsFd> Output<F> {
         Output { descriptor: Descriptor(descriptor), block: Block::default(), text: Vec::new() }
     }
 
+    /// Nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.block.filled().is_empty() && self.text.is_empty()
+    }
+
     /// Writes what waits.
     ///
     /// # Errors

@@ -1,6 +1,5 @@
 //! A line on standard error that tells how far a long read has come.
 
-use super::order::Source;
 use super::stat::size;
 use std::io::{Write, stderr};
 use std::time::{Duration, Instant};
@@ -25,12 +24,11 @@ impl Progress {
         Progress { next: is_wanted.then(|| Instant::now() + PATIENCE), is_shown: false }
     }
 
-    /// Shows it, if it is time.
-    pub fn shown(&mut self, sources: &[Source]) {
+    /// Shows that so many bytes are read, if it is time.
+    pub fn show(&mut self, bytes: u64) {
         let Some(next) = self.next else { return };
         let now = Instant::now();
         if now >= next {
-            let bytes = sources.iter().map(|source| source.log.read_bytes()).sum();
             // When nobody reads standard error it is dropped.
             let _ = stderr().write_all(format!("\rmlog: {} read\x1b[K", size(bytes)).as_bytes());
             (self.next, self.is_shown) = (Some(now + EVERY), true);

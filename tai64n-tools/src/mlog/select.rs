@@ -19,6 +19,8 @@ pub struct Select {
     pub since: Option<Label>,
     /// No later moment.
     pub until: Option<Label>,
+    /// Nothing behind the first line that is later, whatever its moment.
+    pub ends_at_until: bool,
     /// One of these is found in the message.
     pub include: Option<Patterns>,
     /// None of these is.
@@ -29,16 +31,17 @@ impl Select {
     /// Puts the lines of `block` that are wanted into `runs`: ranges of neighbours, in order.
     ///
     /// `carry` is the moment of the last line before the block, and afterwards of its last line; lines without a stamp share
-    /// that of the line before. A line of which no moment is known is wanted. Returns whether a line was later than `until`.
+    /// that of the line before. A line of which no moment is known is wanted. Returns where the first line is that is later than
+    /// `until`.
     pub fn pick(
         &mut self,
         block: &[u8],
         stamps: &mut Stamps,
         carry: &mut Option<Label>,
         runs: &mut Vec<Range<usize>>,
-    ) -> bool {
+    ) -> Option<usize> {
         runs.clear();
-        let mut is_over = false;
+        let mut late = None;
         if self.since.is_none() && self.until.is_none() {
             runs.push(0..block.len());
         } else {
@@ -48,7 +51,12 @@ impl Select {
                 }
                 let is_late = matches!((*carry, self.until), (Some(moment), Some(until)) if moment > until);
                 let is_early = matches!((*carry, self.since), (Some(moment), Some(since)) if moment < since);
-                is_over |= is_late;
+                if is_late {
+                    late.get_or_insert(line.start);
+                    if self.ends_at_until {
+                        break;
+                    }
+                }
                 if !is_late && !is_early {
                     push(runs, line);
                 }
@@ -60,7 +68,7 @@ impl Select {
         if let Some(exclude) = &mut self.exclude {
             *runs = exclude.filter(block, stamps, runs, false);
         }
-        is_over
+        late
     }
 }
 

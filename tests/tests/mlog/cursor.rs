@@ -7,7 +7,7 @@ use std::time::Duration;
 use tests::feeder::{Rng, seed};
 use tests::{Cmd, Scratch, program, wait_until};
 
-use super::{SOON, assert_all, check, line, logger, mlog, numbered, numbers, old, pack, put, shown};
+use super::{SOON, assert_all, check, label, line, logger, mlog, numbered, numbers, old, pack, put, shown};
 
 const ARGUMENTS: [&str; 5] = ["--cursor", "cursor", "-o", "raw", "log"];
 
@@ -174,6 +174,39 @@ fn a_place_is_kept_for_each_log_and_others_stay() {
     text += &line(6, "new");
     put(&scratch.join("a"), &[("current", &text)]);
     assert_eq!(shown(scratch.path(), &end), line(6, "new"));
+}
+
+/// What was too late for one run is there for the next: each log ends at its first later line.
+#[test]
+fn a_run_that_ends_before_the_log_does_leaves_the_rest_to_the_next() {
+    let until = |scratch: &Scratch, second: i64, more: &[&str]| {
+        let until = label(second, 0);
+        let arguments = ["--cursor", "cursor", "-o", "raw", "--until", &until];
+        shown(scratch.path(), &[&arguments, more, &["a", "b"]].concat())
+    };
+    let lines = |seconds: &[i64]| seconds.iter().map(|second| line(*second, "x")).collect::<String>();
+    let scratch = Scratch::new();
+    put(&scratch.join("a"), &[(&old(4, "s"), &lines(&[1, 3])), ("current", &(lines(&[5, 7, 6]) + "and\n"))]);
+    put(
+        &scratch.join("b"),
+        &[(&old(2, "s"), &lines(&[2])), (&old(8, "s"), &lines(&[4, 8])), ("current", "")],
+    );
+    assert_eq!(until(&scratch, 0, &[]), "");
+    assert_eq!(until(&scratch, 3, &[]), lines(&[1, 2, 3]));
+    assert_eq!(until(&scratch, 3, &[]), "");
+    assert_eq!(until(&scratch, 6, &[]), lines(&[4, 5]));
+    assert_eq!(until(&scratch, 9, &[]), lines(&[7, 6]) + "and\n" + &lines(&[8]));
+    // Also where names of old logs tell that nothing earlier comes, and where they are not believed.
+    for all in [&[][..], &["--all"]] {
+        let scratch = Scratch::new();
+        let many: Vec<i64> = (10..9000).collect();
+        put(&scratch.join("a"), &[(&old(20, "s"), &lines(&[1])), ("current", &lines(&many))]);
+        put(&scratch.join("b"), &[("current", "")]);
+        assert_eq!(until(&scratch, 15, all), lines(&[1, 10, 11, 12, 13, 14, 15]));
+        assert_eq!(until(&scratch, 17, all), lines(&[16, 17]));
+        assert_eq!(until(&scratch, 9999, all), lines(&many[8..]));
+        assert_eq!(until(&scratch, 9999, all), "");
+    }
 }
 
 #[test]

@@ -3,14 +3,18 @@
 
 mod cursor;
 mod follow;
+mod progress;
 mod read;
 mod ship;
 mod show;
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 use tests::{Cmd, Output, Running, Show, program};
 
 /// How long a test waits for what happens at once on an idle machine.
@@ -95,4 +99,16 @@ pub fn pack(program: &str, text: &str) -> Option<Vec<u8>> {
     let out = Cmd::new(path).arg("-c").run(text.as_bytes());
     assert_eq!(out.status(), "exit 0", "{out}");
     Some(out.stdout)
+}
+
+/// A terminal of so many columns: our side of it, and the one that programs get.
+pub fn terminal(columns: u16) -> (OwnedFd, File) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("it is ours");
+    let name = ptsname(&ours, Vec::new()).expect("it has a name");
+    tcsetwinsize(&ours, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })
+        .expect("it is ours");
+    let theirs =
+        File::options().read(true).write(true).open(name.to_str().expect("text")).expect("it is there");
+    (ours, theirs)
 }

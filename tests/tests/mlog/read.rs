@@ -284,7 +284,7 @@ fn wrong_usage_is_told() {
     };
     usage(&["-q"], "-q");
     usage(&["--since", "soon"], "--since: soon is no time; accepted are 2026-11-22, ");
-    usage(&["-g", "("], "unable to understand regular expression");
+    usage(&["-g", "a", "-x", "b", "-x", "("], "unable to understand regular expression (: unclosed group");
     usage(&["-o", "xml"], "one of local utc iso tai64n raw json syslog");
     let help = shown(scratch.path(), &["--help"]);
     assert!(help.starts_with("usage: mlog ") && help.lines().count() <= 24, "{help}");

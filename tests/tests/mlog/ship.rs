@@ -118,9 +118,7 @@ fn rsyslog_gets_every_line_from_a_shipper_that_is_killed() {
     assert!(kills > 20 && rotations > 20, "{kills} kills, {rotations} rotations");
     let mut shipper = collector.shipper(scratch.path(), &ship);
     let mut missing: HashSet<String> = numbered(0, LINES).lines().map(str::to_owned).collect();
-    let last = numbered(LINES - 1, LINES);
-    wait_until(SOON, "the last line is there", || collector.collected().ends_with(last.as_bytes()));
-    // Lines of an earlier connection may still be on their way.
+    // The last of the file need not be the last line: those of an earlier connection may still be on their way.
     wait_until(SOON, &format!("rsyslog has all lines, seed {seed}"), || {
         for line in String::from_utf8_lossy(&collector.collected()).lines() {
             if let Some(text) = line.splitn(4, ' ').nth(3) {

@@ -4,21 +4,13 @@ use std::fs::File;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
 use tests::{Scratch, program};
 
-use super::{label, line, old, put, shown};
+use super::{label, line, old, put, shown, terminal};
 
 /// What mlog writes to a terminal of 40 columns, with this in the environment.
 fn on_a_terminal(scratch: &Scratch, arguments: &[&str], no_color: Option<&str>) -> String {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-    grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("it is ours");
-    let name = ptsname(&terminal, Vec::new()).expect("it has a name");
-    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: 40, ws_xpixel: 0, ws_ypixel: 0 })
-        .expect("it is ours");
-    let other =
-        File::options().read(true).write(true).open(name.to_str().expect("text")).expect("it is there");
+    let (terminal, other) = terminal(40);
     let mut command = Command::new(program("mlog"));
     command.args(arguments).current_dir(scratch.path()).env("TZ", "UTC0").env_remove("NO_COLOR");
     if let Some(value) = no_color {
@@ -54,9 +46,18 @@ fn terminals_get_colours_and_nothing_to_obey() {
     assert_eq!(without_tab(&plainly), without_tab(plain));
     assert!(on_a_terminal(&scratch, &["a", "b"], Some("")).starts_with("\u{1b}[2m"));
     assert!(on_a_terminal(&scratch, &["--color=never", "a"], None).starts_with("1970-01-01"));
+    let syslog = on_a_terminal(&scratch, &["-o", "syslog", "a"], None);
+    assert!(syslog.contains(" a - - - \\x1b[31mred\\x07"), "{syslog:?}");
+    let octets =
+        |text: &str| text.split_once(' ').map(|(octets, rest)| (octets.parse().ok(), Some(rest.len())));
+    assert!(octets(&syslog).is_some_and(|(told, found)| told == found), "{syslog:?}");
     let raw = on_a_terminal(&scratch, &["-o", "raw", "a"], None);
     assert_eq!(raw, line(1, "\\x1b[31mred\\x07"));
     assert!(on_a_terminal(&scratch, &["--escape=never", "--color=never", "a"], None).contains("\u{1b}[31m"));
+    // Names of services are somebody's too.
+    put(&scratch.join("c\u{7}"), &[("current", &line(3, "x"))]);
+    let named = on_a_terminal(&scratch, &["--color=never", "a", "c\u{7}"], None);
+    assert!(named.ends_with(" c\\x07: x\n"), "{named:?}");
 }
 
 #[test]
@@ -107,10 +108,16 @@ fn completions_are_for_their_shells() {
             assert!(status.success(), "{shell}");
         }
     }
-    let out = Command::new("bash")
-        .args(["-c", "source ./bash; COMP_WORDS=(mlog -o j); COMP_CWORD=2; _mlog; echo \"${COMPREPLY[@]}\""])
-        .current_dir(scratch.path())
-        .output()
-        .expect("bash is everywhere");
-    assert_eq!(String::from_utf8_lossy(&out.stdout), "json\n");
+    let completed = |words: &str, at: usize| {
+        let script = format!(
+            "source ./bash; COMP_WORDS=({words}); COMP_CWORD={at}; _mlog; echo \"${{COMPREPLY[@]}}\""
+        );
+        let out = Command::new("bash").arg("-c").arg(script).current_dir(scratch.path()).output();
+        String::from_utf8_lossy(&out.expect("bash is everywhere").stdout).trim_end().to_owned()
+    };
+    assert_eq!(completed("mlog -o j", 2), "json");
+    // bash parts words at the sign.
+    assert_eq!(completed("mlog --output = j", 3), "json");
+    assert_eq!(completed("mlog --color =", 2), "auto always never");
+    assert_eq!(completed("mlog --st", 1), "--stat");
 }

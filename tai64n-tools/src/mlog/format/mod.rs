@@ -92,7 +92,7 @@ impl Printer {
             Format::Raw => return Printer { kind: Kind::Raw },
             Format::Json => return Printer { kind: Kind::Json(Box::new(json::Json::new(stamps(), utc()))) },
             Format::Syslog => {
-                let syslog = syslog::Syslog::new(stamps(), utc(), host);
+                let syslog = syslog::Syslog::new(stamps(), utc(), host, look.escapes);
                 return Printer { kind: Kind::Syslog(Box::new(syslog)) };
             }
         };

@@ -1,6 +1,6 @@
 //! A line as a syslog message of RFC 5424, behind its length in octets as RFC 6587 asks for on TCP, so that any bytes can be in it.
 
-use super::Origin;
+use super::{Origin, escape};
 use crate::filter::TEXT_BYTES;
 use crate::local::LocalTime;
 use crate::moment::Stamps;
@@ -21,11 +21,14 @@ pub struct Syslog {
     /// The moment of the last line of each log: lines without a stamp share it.
     last: Vec<Option<Label>>,
     header: Vec<u8>,
+    /// Messages are shown as for a terminal; their text.
+    escaped: Option<Vec<u8>>,
 }
 
 impl Syslog {
-    pub fn new(stamps: Stamps, utc: LocalTime, host: &[u8]) -> Self {
-        Syslog { stamps, utc, host: name(host, HOST_BYTES), last: Vec::new(), header: Vec::new() }
+    pub fn new(stamps: Stamps, utc: LocalTime, host: &[u8], escapes: bool) -> Self {
+        let escaped = escapes.then(Vec::new);
+        Syslog { stamps, utc, host: name(host, HOST_BYTES), last: Vec::new(), header: Vec::new(), escaped }
     }
 
     pub fn line(&mut self, from: &Origin<'_>, line: &[u8], out: &mut Vec<u8>) {
@@ -53,7 +56,12 @@ impl Syslog {
         self.header.extend_from_slice(&name(from.service.as_bytes(), APP_BYTES));
         self.header.extend_from_slice(b" - - - ");
 
-        let message = &line[stamp.map_or(0, |stamp| stamp.len.min(line.len()))..];
+        let mut message = &line[stamp.map_or(0, |stamp| stamp.len.min(line.len()))..];
+        if let Some(escaped) = &mut self.escaped {
+            escaped.clear();
+            escape::for_terminal(message, escaped);
+            message = escaped;
+        }
         out.extend_from_slice((self.header.len() + message.len()).to_string().as_bytes());
         out.push(b' ');
         out.extend_from_slice(&self.header);
@@ -78,7 +86,7 @@ mod tests {
     #[test]
     fn a_line_is_a_frame() {
         let utc = LocalTime::new(Zone::UTC, Form { rfc3339: true, millis: false });
-        let mut syslog = Syslog::new(Stamps::new(Zone::UTC), utc, b"mail.example");
+        let mut syslog = Syslog::new(Stamps::new(Zone::UTC), utc, b"mail.example", false);
         let mut check = |service: &str, line: &[u8], wanted: &str| {
             let from = Origin { service, number: 0, file: "main/current".into() };
             let mut out = Vec::new();

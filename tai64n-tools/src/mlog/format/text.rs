@@ -96,19 +96,22 @@ impl Marked {
             self.coloured(COLOURS[from.number % COLOURS.len()], from.service.as_bytes(), out);
             out.extend_from_slice(b": ");
         }
-        let message = &line[taken.min(line.len())..];
-        if self.look.escapes {
-            escape::for_terminal(message, out);
-        } else {
-            out.extend_from_slice(message);
-        }
+        self.text(&line[taken.min(line.len())..], out);
         out.push(b'\n');
     }
 
     fn coloured(&self, colour: &str, text: &[u8], out: &mut Vec<u8>) {
         let (before, after) = if self.look.colours { (colour, PLAIN) } else { ("", "") };
         out.extend_from_slice(before.as_bytes());
-        out.extend_from_slice(text);
+        self.text(text, out);
         out.extend_from_slice(after.as_bytes());
+    }
+
+    fn text(&self, text: &[u8], out: &mut Vec<u8>) {
+        if self.look.escapes {
+            escape::for_terminal(text, out);
+        } else {
+            out.extend_from_slice(text);
+        }
     }
 }
