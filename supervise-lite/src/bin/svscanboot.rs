@@ -141,7 +141,7 @@ impl Boot {
 
     /// The process that passes the errors on. Our signals are blocked in it: it ends with the errors.
     fn start_passer(&mut self) -> Option<Pid> {
-        match sys::copy() {
+        match sys::fork() {
             Ok(None) => {
                 // Only for those who look.
                 let _ = std::fs::write("/proc/self/comm", PASSER);
