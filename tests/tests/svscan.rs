@@ -170,6 +170,40 @@ fn each_svscan_runs_with_each_supervise_and_holds_the_pipe() {
     check(their_svscan, supervise(), false);
 }
 
+/// So a disk that stalls for a moment does not hold the service up.
+#[test]
+fn a_log_pipe_has_a_megabyte_of_room_where_that_is_allowed() {
+    let most = fs::read_to_string("/proc/sys/fs/pipe-max-size").expect("a number");
+    let wanted = most.trim_end().parse::<usize>().expect("a number").min(1 << 20);
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.service("a", SLEEP, KEEP);
+    tree.start(&svscan());
+    let output = format!("/proc/{}/fd/1", tree.pid("a", None).as_raw_nonzero());
+    let pipe = fs::OpenOptions::new().write(true).open(output).expect("its log pipe");
+    assert_eq!(rustix::pipe::fcntl_getpipe_size(&pipe), Ok(wanted));
+    // The logger would wait for the end of ours too.
+    drop(pipe);
+    assert_eq!(tree.stop().status(), "exit 0");
+}
+
+#[test]
+fn a_link_that_is_made_is_a_running_service_at_once() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.start(&svscan());
+    let at_once = |number: u32| {
+        let name = format!("s{number}");
+        tree.store(&name, SLEEP, "");
+        tree.svscan().settle();
+        let start = Instant::now();
+        tree.link(&name);
+        tree.pid(&name, None);
+        start.elapsed() < Duration::from_millis(500)
+    };
+    // A busy machine may be slow, but not each time; one that looks now and then would be.
+    assert!((0..5).any(at_once), "each time late");
+    assert_eq!(tree.stop().messages(), "");
+}
+
 #[test]
 fn entries_that_come_change_and_go() {
     let mut tree = Tree::new(&[&supervise()]);
@@ -177,10 +211,8 @@ fn entries_that_come_change_and_go() {
     tree.store("b", SLEEP, "");
     tree.start(&svscan());
     tree.svscan().settle();
-    let start = Instant::now();
     tree.link("a");
     let first = tree.pid("a", None);
-    assert!(start.elapsed() < Duration::from_secs(4), "seen by itself, not by the original's look");
     // A re-pointed link starts the other and leaves the first.
     fs::remove_file(tree.join("service/a")).expect("own link");
     symlink(tree.join("store/b"), tree.join("service/a")).expect("own directory");
