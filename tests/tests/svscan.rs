@@ -242,6 +242,21 @@ fn entries_that_come_change_and_go() {
 }
 
 #[test]
+fn a_scan_directory_that_is_removed_is_said_once_and_its_services_run() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.service("a", SLEEP, "");
+    tree.start(&svscan());
+    let pid = tree.pid("a", None);
+    fs::remove_dir_all(tree.join("service")).expect("own directory");
+    let said = "svscan: warning: unable to read directory: file does not exist";
+    says(&tree, said);
+    assert!(is_running(pid));
+    let out = tree.stop();
+    assert_eq!((out.status(), out.messages()), ("exit 0".into(), format!("{said}\n")));
+    tree.wait_for_peace();
+}
+
+#[test]
 fn a_directory_that_is_made_in_place_is_seen_with_its_log() {
     let mut tree = Tree::new(&[&supervise()]);
     tree.start(&svscan());
