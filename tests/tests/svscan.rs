@@ -307,6 +307,25 @@ fn a_supervise_that_cannot_be_run_is_said_once() {
 }
 
 #[test]
+fn a_supervise_that_cannot_begin_says_so_less_and_less_often() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.store("a", SLEEP, "");
+    fs::write(tree.join("store/a/supervise"), "").expect("own directory");
+    tree.link("a");
+    let start = Instant::now();
+    tree.start(&svscan());
+    let says = "supervise: fatal: unable to acquire a/supervise/lock: not a directory\n";
+    wait_until(SOON, "it is said three times", || tree.said() == says.repeat(3));
+    assert!(start.elapsed() >= Duration::from_secs(5 + 10));
+    fs::remove_file(tree.join("store/a/supervise")).expect("own file");
+    // Whoever has mended it says so.
+    tree.svscan().signal(Signal::HUP);
+    tree.pid("a", None);
+    let said = tree.said();
+    assert_eq!(tree.stop().messages(), said);
+}
+
+#[test]
 fn what_the_parent_ignored_blocked_or_closed_does_no_harm() {
     // Ignored or blocked SIGCHLD, SIGPIPE, and descriptors that are not open: python and perl are not everywhere, env is.
     let starts: [&[&str]; 4] = [
