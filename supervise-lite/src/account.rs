@@ -58,15 +58,12 @@ impl Account {
     }
 
     /// The original believes the calls; who starts a daemon that strangers talk to had better look.
+    ///
+    /// That there is no way back is not asked for: who has the right to change ids and is not the superuser keeps it.
     fn check(&self) -> Result<(), Errno> {
         use rustix::process::{getegid, geteuid, getgid, getuid};
         let are = [getuid().as_raw(), geteuid().as_raw(), getgid().as_raw(), getegid().as_raw()];
-        let can_return = self.user != 0 && sys::set_user(0).is_ok();
-        if can_return || are != [self.user, self.user, self.group, self.group] {
-            Err(Errno::PERM)
-        } else {
-            Ok(())
-        }
+        if are == [self.user, self.user, self.group, self.group] { Ok(()) } else { Err(Errno::PERM) }
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Look {
     Gone,
     /// The state that supervise last told.
     Is(Status),
+    /// The same, and its process is a copy of supervise still: it may not come to run `./run`.
+    Starting(Status),
     /// It cannot be read.
     Unknown,
 }
@@ -34,7 +36,7 @@ pub enum Look {
 impl Look {
     fn status(self) -> Option<Status> {
         match self {
-            Look::Is(status) => Some(status),
+            Look::Is(status) | Look::Starting(status) => Some(status),
             Look::Gone | Look::Unknown => None,
         }
     }
@@ -65,7 +67,7 @@ impl Goal {
     }
 
     /// Whether it is reached. `before`: a look before the letters were sent; `last`: the look before this one, if there was
-    /// one. A process counts as up when two looks find it: one that cannot run `./run` is gone by the second.
+    /// one. A process counts as up when two looks find it to be `./run`.
     pub fn is_reached(&self, before: Look, last: Option<Look>, look: Look) -> bool {
         if self.gone {
             return look == Look::Gone;
@@ -76,8 +78,8 @@ impl Goal {
         let Some(status) = look.status() else { return false };
         let before = before.status();
         let old = before.map_or(0, |before| before.pid);
-        let is_up =
-            || status.pid != 0 && last.and_then(Look::status).is_some_and(|last| last.pid == status.pid);
+        let runs = |look| matches!(look, Look::Is(Status { pid, .. }) if pid != 0 && pid == status.pid);
+        let is_up = || runs(look) && last.is_some_and(runs);
         let has_run = || before.is_some_and(|before| before.since != status.since);
         let ended = !self.ended || old == 0 || status.pid != old;
         let wanted = self.want.is_none_or(|want| {
@@ -113,6 +115,11 @@ mod tests {
         check("u", down, down, down, false);
         check("u", down, is(8, Want::Up, false, 3), is(9, Want::Up, false, 4), false);
         check("u", down, down, is(8, Want::Once, false, 3), false);
+        let starting =
+            |want| Look::Starting(Status { since: Since::unix(3, 0), pid: 8, paused: false, want });
+        check("u", down, starting(Want::Up), starting(Want::Up), false);
+        check("u", down, starting(Want::Up), is(8, Want::Up, false, 3), false);
+        check("d", down, starting(Want::Down), starting(Want::Down), false);
         check("d", up, up, is(7, Want::Down, false, 1), false);
         check("d", up, up, down, true);
         // Down already, but supervise has not heard us yet.

@@ -22,7 +22,8 @@ const POLL: Duration = Duration::from_secs(5);
 const LEAST: Duration = Duration::from_millis(20);
 /// Between two starts of one supervise.
 const PACE: Duration = Duration::from_secs(1);
-/// Between two starts of a supervise that fails within [`PACE`] of its start.
+/// Between two starts of a supervise that fails within [`PACE`] of its start. Each says why, so each further time it is twice
+/// as long, up to [`IDLE`].
 const FAILING: Duration = Duration::from_secs(5);
 /// For so long a directory that was made in place stays as it is before it is taken up.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -131,6 +132,8 @@ struct Supervise {
     started: Duration,
     /// Not started before.
     next: Duration,
+    /// So many times in a row it failed within [`PACE`] of its start.
+    failures: u32,
     trouble: Complaint,
 }
 
@@ -241,9 +244,19 @@ impl Scan {
         self.watched = false;
     }
 
-    /// Look at the directory soon: it changed, or somebody asked.
+    /// Look at the directory soon: it changed.
     pub fn ask(&mut self) {
         self.asked = true;
+    }
+
+    /// Somebody asked: look at the directory soon, and try again what has failed.
+    pub fn hurry(&mut self) {
+        self.asked = true;
+        for service in self.services.values_mut() {
+            for supervise in std::iter::once(&mut service.main).chain(&mut service.log) {
+                supervise.next = supervise.next.min(supervise.started + PACE);
+            }
+        }
     }
 
     /// Whether no look at the directory will come any more.
@@ -462,6 +475,8 @@ impl Scan {
             Some(Failed::Directory(errno)) => (b"switch to ".as_slice(), errno),
             Some(Failed::Exec(errno)) => (b"start supervise ".as_slice(), errno),
         };
+        // Of this we speak ourselves, and not each time: it is tried at the first pace.
+        supervise.failures = 0;
         let message = unable(&[doing, &directory].concat(), errno);
         complain(&mut supervise.trouble, message, now, &mut actions);
         actions
@@ -474,7 +489,14 @@ impl Scan {
         let Some(supervise) = service.supervise(role) else { return Vec::new() };
         supervise.pid = None;
         let early = now < supervise.started + PACE;
-        supervise.next = supervise.started + if failed && early { FAILING } else { PACE };
+        supervise.failures = if failed && early { supervise.failures.saturating_add(1) } else { 0 };
+        // A stop is not held up for longer than it must.
+        let longest = if self.stopping { FAILING } else { IDLE };
+        let pause = match supervise.failures.checked_sub(1) {
+            None => PACE,
+            Some(doublings) => (FAILING * 2_u32.saturating_pow(doublings)).min(longest),
+        };
+        supervise.next = supervise.started + pause;
         if !self.stopping {
             self.asked = true;
             return Vec::new();
@@ -496,6 +518,7 @@ impl Scan {
             return Vec::new();
         }
         self.stopping = true;
+        self.hurry();
         self.remind = Some(now + LONG);
         let mut actions = vec![Action::Unlock];
         let ids: Vec<Id> = self.services.keys().copied().collect();

@@ -5,12 +5,18 @@
 use crate::scan::{Directory, Entry, Id, Log};
 use crate::supervised::open_control;
 use logcore::strerr::Errno;
-use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, Stat, flock, openat, statat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, flock, openat, seek, statat,
+};
 use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+
+/// Room for many entries at once.
+const BUFFER_BYTES: usize = 8192;
 
 /// The open scan directory.
 #[derive(Debug)]
-pub struct ScanDir(Dir);
+pub struct ScanDir(OwnedFd);
 
 /// Whether the lock was got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +33,12 @@ impl ScanDir {
     /// Opens the directory at `path`. Errors: those of open(2).
     pub fn open(path: impl rustix::path::Arg) -> Result<ScanDir, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        Dir::new(openat(CWD, path, flags, Mode::empty())?).map(ScanDir)
+        openat(CWD, path, flags, Mode::empty()).map(ScanDir)
     }
 
     /// Takes the lock that all svscans of this suite take, without waiting. It is held while this value lives.
     pub fn lock(&self) -> Locked {
-        match self.0.fd().and_then(|fd| flock(fd, FlockOperation::NonBlockingLockExclusive)) {
+        match flock(&self.0, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Locked::Yes,
             Err(Errno::WOULDBLOCK) => Locked::Taken,
             Err(errno) => Locked::Cannot(errno),
@@ -42,16 +48,19 @@ impl ScanDir {
     /// Lets another svscan have the directory.
     pub fn unlock(&self) {
         // Not locked, then: that is what was wanted.
-        let _ = self.0.fd().and_then(|fd| flock(fd, FlockOperation::Unlock));
+        let _ = flock(&self.0, FlockOperation::Unlock);
     }
 
     /// The names that do not begin with a dot, with what each of them is said to be.
     ///
     /// Errors: those of getdents(2); `NOENT` when the directory has been removed.
-    pub fn names(&mut self) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
-        self.0.rewind();
+    pub fn names(&self) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
+        seek(&self.0, SeekFrom::Start(0))?;
         let mut names = Vec::new();
-        while let Some(entry) = self.0.read() {
+        // Not readdir(3), to which a directory that has been removed is an empty one.
+        let mut buffer = Vec::with_capacity(BUFFER_BYTES);
+        let mut entries = RawDir::new(&self.0, buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if !name.starts_with(b".") {
@@ -63,13 +72,11 @@ impl ScanDir {
 
     /// Gives these letters to every supervise of an entry and of its log, without waiting; those that are not there are passed
     /// over.
-    pub fn order_all(&mut self, letters: &[u8]) {
-        let names = self.names().unwrap_or_default();
-        let Ok(dir) = self.0.fd() else { return };
-        for (name, _) in names {
+    pub fn order_all(&self, letters: &[u8]) {
+        for (name, _) in self.names().unwrap_or_default() {
             for path in [name.clone(), [&name, b"/log".as_slice()].concat()] {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                let control = openat(dir, path, flags, Mode::empty()).and_then(open_control);
+                let control = openat(&self.0, path, flags, Mode::empty()).and_then(open_control);
                 // Full or gone: it is told nothing.
                 let _ = control.and_then(|control| rustix::io::write(control, letters));
             }
@@ -79,12 +86,10 @@ impl ScanDir {
     /// Everything that is, or may be, a service directory. `moved`: names that were moved here, complete.
     ///
     /// A name that goes meanwhile is left out. Errors: as [`names`](ScanDir::names).
-    pub fn entries(&mut self, moved: &HashSet<Vec<u8>>) -> Result<Vec<Entry>, Errno> {
-        let names = self.names()?;
-        let dir = self.0.fd()?;
-        let stat = |name: &[u8], flags| statat(dir, name, flags);
+    pub fn entries(&self, moved: &HashSet<Vec<u8>>) -> Result<Vec<Entry>, Errno> {
+        let stat = |name: &[u8], flags| statat(&self.0, name, flags);
         let mut entries = Vec::new();
-        for (name, kind) in names {
+        for (name, kind) in self.names()? {
             let kind = match kind {
                 FileType::Unknown => match stat(&name, AtFlags::SYMLINK_NOFOLLOW) {
                     Ok(stat) => FileType::from_raw_mode(stat.st_mode),
@@ -151,7 +156,7 @@ mod tests {
         {
             symlink(target, at(name)).expect("own directory");
         }
-        let mut dir = ScanDir::open(scratch.path()).expect("own directory");
+        let dir = ScanDir::open(scratch.path()).expect("own directory");
         let moved = HashSet::from([b"moved".to_vec()]);
         for _ in 0..2 {
             let mut entries = dir.entries(&moved).expect("it is there");
@@ -175,6 +180,8 @@ mod tests {
             );
             assert_eq!(entries[1].seen.as_ref().map(|d| d.id), entries[2].seen.as_ref().map(|d| d.id));
         }
+        scratch.close().expect("own directory");
+        assert_eq!(dir.entries(&moved), Err(Errno::NOENT));
     }
 
     #[test]

@@ -351,16 +351,6 @@ pub fn fork() -> Result<Option<Pid>, Errno> {
     }
 }
 
-/// Forks a child that is a copy of this process: `None` in the child. The caller has one thread. Errors: no process is left.
-pub fn copy() -> Result<Option<Pid>, Errno> {
-    // SAFETY: we have one thread, so the copy is whole.
-    match unsafe { libc::fork() } {
-        -1 => Err(errno()),
-        // Only the child is told 0, which is no process.
-        pid => Ok(Pid::from_raw(pid)),
-    }
-}
-
 /// Lets SIGCHLD do what it does by default: who ignores it is never told of a dead child, and we may have inherited that.
 pub fn notice_children() {
     // SAFETY: a disposition without a handler is sound to set.

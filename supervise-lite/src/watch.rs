@@ -85,8 +85,17 @@ fn pause(waiting: &mut [Watched<'_>]) {
 
 fn look(place: &OwnedFd) -> Look {
     match is_supervised(place) {
-        Ok(true) => read_status(place).map_or(Look::Unknown, Look::Is),
+        Ok(true) => match read_status(place) {
+            Ok(status) if is_supervise(status.pid) => Look::Starting(status),
+            Ok(status) => Look::Is(status),
+            Err(_) => Look::Unknown,
+        },
         Ok(false) => Look::Gone,
         Err(_) => Look::Unknown,
     }
+}
+
+/// Whether the process is what supervise forked, before it executes `./run`. Where that cannot be asked it is not.
+fn is_supervise(pid: u32) -> bool {
+    std::fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name == b"supervise\n")
 }

@@ -13,6 +13,18 @@ use crate::{Cmd, Output, Running, Scratch, Signal, wait_for, wait_until};
 /// Longer than anything here takes on a busy machine.
 pub const SOON: Duration = Duration::from_secs(30);
 
+/// A service for [`Tree::reaped_late`]: five times it leaves five orphans that end soon, and counts how often one of them is
+/// still there, unreaped, half a second later. Then it writes a line for its logger and stays.
+pub const LEAVES_ORPHANS: &str = "late=0
+for round in 1 2 3 4 5; do
+    for orphan in 1 2 3 4 5; do (sleep 0.05 &); done
+    sleep 0.5
+    ps -e -o stat= | grep -q '^Z' && late=$((late + 1))
+done
+echo written
+echo $late >late.new; mv late.new late
+exec sleep 1000";
+
 /// Services in `store`, links to them in `service`, programs in `bin`. What still runs when it is dropped is killed.
 #[derive(Debug)]
 pub struct Tree {
@@ -183,6 +195,18 @@ impl Tree {
                     && fs::read_link(proc(pid, "cwd")).is_ok_and(|cwd| cwd == dir)
             })
         })
+    }
+
+    /// How many of its five times the service `name`, which [`LEAVES_ORPHANS`], found one that nobody had reaped. A busy machine
+    /// may be slow once or twice; where somebody only looks now and then, it is more.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come to its end.
+    #[must_use]
+    pub fn reaped_late(&self, name: &str) -> u32 {
+        let late = self.join("store").join(name).join("late");
+        wait_for(SOON, "it has looked", || fs::read_to_string(&late).ok()?.trim_end().parse().ok())
     }
 
     /// Every process that works in a directory of this tree.

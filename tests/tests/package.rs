@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tests::{Cmd, Output, Scratch};
 
-const PROGRAMS: [&str; 17] = [
+const PROGRAMS: [&str; 18] = [
     "svscan",
     "svscanboot",
     "supervise",
@@ -24,6 +24,7 @@ const PROGRAMS: [&str; 17] = [
     "multilog",
     "tai64n",
     "tai64nlocal",
+    "mlog",
 ];
 const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../package");
 
@@ -74,6 +75,12 @@ fn programs_links_and_a_unit_where_systemd_runs() {
             assert_eq!(link, Path::new("/command").join(program));
         }
         assert_eq!(fs::read_dir(root.join("command")).expect("there").count(), PROGRAMS.len());
+        let man = root.join("usr/local/share/man/man8");
+        for program in PROGRAMS {
+            let page = fs::read_to_string(man.join(format!("{program}.8"))).expect("a page");
+            assert!(page.contains(&format!(".Nm {program}\n")), "{program}");
+        }
+        assert_eq!(fs::read_dir(man).expect("there").count(), PROGRAMS.len());
         assert!(root.join("service").is_dir());
         let unit = fs::read_to_string(Path::new(PACKAGE).join("svscan.service")).expect("ours");
         assert_eq!(text(&scratch, "etc/systemd/system/svscan.service"), unit);

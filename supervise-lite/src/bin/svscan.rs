@@ -145,7 +145,7 @@ impl Svscan {
                     let actions = self.scan.stop(RealDisk.uptime());
                     self.act(actions);
                 }
-                Signal::SIGHUP | Signal::SIGALRM => self.scan.ask(),
+                Signal::SIGHUP | Signal::SIGALRM => self.scan.hurry(),
                 _ => (),
             }
         }

@@ -53,7 +53,7 @@ fn main() {
 /// Stops what an earlier svscan has left behind. If svscan runs, it is left alone, and this is our end.
 fn begin(directory: &OsStr) {
     // Where there is no directory svscan will say so.
-    let Ok(mut dir) = ScanDir::open(directory) else { return };
+    let Ok(dir) = ScanDir::open(directory) else { return };
     if dir.lock() == Locked::Taken {
         let held = [b"unable to lock ", directory.as_bytes(), b": another svscan is running there"].concat();
         die::fatal(PROGRAM, &held);
@@ -141,7 +141,7 @@ impl Boot {
 
     /// The process that passes the errors on. Our signals are blocked in it: it ends with the errors.
     fn start_passer(&mut self) -> Option<Pid> {
-        match sys::copy() {
+        match sys::fork() {
             Ok(None) => {
                 // Only for those who look.
                 let _ = std::fs::write("/proc/self/comm", PASSER);

@@ -281,6 +281,38 @@ fn the_dead_are_restarted_at_once_but_at_most_once_a_second() {
     check(0.5, true, 5.0);
 }
 
+/// Each of them says why, and that is to be said once a minute.
+#[test]
+fn a_supervise_that_fails_again_and_again_is_started_less_and_less_often() {
+    let mut world = World::new(vec![link("a", 1, Log::None)]);
+    world.settle();
+    let mut start = world.now;
+    let mut next_start = |world: &mut World| {
+        while World::starts(&world.settle()).is_empty() {
+            world.now = world.scan.due().expect("it looks again");
+        }
+        let pause = (world.now - start).as_secs();
+        start = world.now;
+        pause
+    };
+    let mut pauses = Vec::new();
+    for _ in 0..7 {
+        world.ends(world.pid(1, Role::Main), true);
+        pauses.push(next_start(&mut world));
+    }
+    assert_eq!(pauses, [5, 10, 20, 40, 60, 60, 60]);
+    // Whoever has mended it need not wait for it.
+    world.ends(world.pid(1, Role::Main), true);
+    world.scan.hurry();
+    assert_eq!(next_start(&mut world), 1);
+    // One that lived has not failed.
+    world.later(1.0);
+    world.ends(world.pid(1, Role::Main), true);
+    assert_eq!(next_start(&mut world), 1);
+    world.ends(world.pid(1, Role::Main), true);
+    assert_eq!(next_start(&mut world), 5);
+}
+
 #[test]
 fn names_that_go_stop_nothing_and_names_that_move_lead_to_the_same_service() {
     let mut world = World::new(vec![link("a", 1, Log::Directory)]);
@@ -347,7 +379,8 @@ fn a_child_that_does_not_become_supervise_is_said_once_until_one_does() {
         assert_eq!(World::warnings(&world.settle()), [main, log]);
         let again = |world: &mut World| {
             world.ends(world.pid(1, Role::Main), true);
-            let done = world.later(5.1);
+            // Twice the first pace where the one before has failed as well.
+            let done = world.later(10.1);
             assert_eq!(World::starts(&done), ["a"]);
             World::warnings(&done)
         };
@@ -466,7 +499,7 @@ enum Event {
     Time(u16),
     Pipes(bool),
     Processes(bool),
-    Ask,
+    Hurry,
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
@@ -478,7 +511,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         (0..6000u16).prop_map(Event::Time),
         any::<bool>().prop_map(Event::Pipes),
         any::<bool>().prop_map(Event::Processes),
-        Just(Event::Ask),
+        Just(Event::Hurry),
     ];
     proptest::collection::vec(event, 0..60)
 }
@@ -521,12 +554,12 @@ proptest! {
                 Event::Time(millis) => _ = world.later(f64::from(millis) / 1000.0),
                 Event::Pipes(none) => world.no_pipes = none,
                 Event::Processes(none) => world.no_processes = none,
-                Event::Ask => world.scan.ask(),
+                Event::Hurry => world.scan.hurry(),
             }
         }
-        // Six seconds of peace are more than any pace; five of an interval may come before.
+        // Six seconds of peace are more than any pace when somebody asks; five of an interval may come before.
         (world.no_pipes, world.no_processes) = (false, false);
-        world.scan.ask();
+        world.scan.hurry();
         world.later(12.0);
         for entry in &world.entries {
             let Ok(directory) = &entry.seen else { continue };

@@ -71,6 +71,25 @@ fn only_the_superuser_can_become_another() {
     check(&out, "exit 0", "0\n0\n", "");
 }
 
+/// As in a container whose first process is not the superuser.
+#[test]
+fn the_right_to_change_ids_is_enough() {
+    if !superuser() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let rights = ["--inh-caps", "+setuid,+setgid", "--ambient-caps", "+setuid,+setgid"];
+    let user = ["setpriv", "--reuid", "61000", "--regid", "61000", "--clear-groups"];
+    let run = |path: &Path| {
+        let cmd = Cmd::new(scratch.install(path)).arg("nobody").args(SHOW).cwd(scratch.path());
+        cmd.behind(user.into_iter().chain(rights)).run(b"")
+    };
+    let out = beside("setuidgid", run);
+    let (id, group) = ids("nobody");
+    assert!(String::from_utf8_lossy(&out.stdout).starts_with(&format!("Uid:\t{id}\t{id}\t")), "{out}");
+    assert!(String::from_utf8_lossy(&out.stdout).contains(&format!("\nGid:\t{group}\t")), "{out}");
+}
+
 #[test]
 fn ids_are_set_as_by_the_original() {
     let run = |path: &Path, before: &[&str]| {
