@@ -48,22 +48,29 @@ impl Account {
     /// step is denied, those before it have been taken.
     pub fn enter(&self, groups: Groups) -> Result<(), Denied> {
         let denied = |call| move |errno| Denied { call, errno };
+        let superuser = rustix::process::geteuid().is_root();
         match groups {
             Groups::Own => sys::set_groups(self.group).map_err(denied("setgid"))?,
             Groups::All => sys::init_groups(&self.name, self.group).map_err(denied("initgroups"))?,
         }
         sys::set_group(self.group).map_err(denied("setgid"))?;
         sys::set_user(self.user).map_err(denied("setuid"))?;
-        self.check().map_err(denied("setuid"))
+        self.check(superuser).map_err(denied("setuid"))
     }
 
     /// The original believes the calls; who starts a daemon that strangers talk to had better look.
     ///
-    /// That there is no way back is not asked for: who has the right to change ids and is not the superuser keeps it.
-    fn check(&self) -> Result<(), Errno> {
+    /// For who was the `superuser` there must be no way back. Who had the right to change ids without being that keeps it
+    /// (ambient capabilities), as with the original.
+    fn check(&self, superuser: bool) -> Result<(), Errno> {
         use rustix::process::{getegid, geteuid, getgid, getuid};
         let are = [getuid().as_raw(), geteuid().as_raw(), getgid().as_raw(), getegid().as_raw()];
-        if are == [self.user, self.user, self.group, self.group] { Ok(()) } else { Err(Errno::PERM) }
+        let can_return = superuser && self.user != 0 && sys::set_user(0).is_ok();
+        if can_return || are != [self.user, self.user, self.group, self.group] {
+            Err(Errno::PERM)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -138,7 +138,8 @@ impl Input {
 
     /// What is written up to this call, itself among them, comes into the pipe.
     fn arrive(&mut self, call: u64) {
-        while let Some((_, text)) = self.meanwhile.pop_front_if(|(at, _)| *at <= call) {
+        while self.meanwhile.front().is_some_and(|(at, _)| *at <= call) {
+            let (_, text) = self.meanwhile.pop_front().unwrap_or_default();
             self.pipe.extend_from_slice(&text);
         }
     }
