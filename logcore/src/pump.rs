@@ -340,7 +340,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
         Ok(done)
     }
 
-    /// Counts the files that have been begun.
+    /// Counts the files that have ended.
     fn files(&self) -> u64 {
         self.outlets.iter().map(|outlet| outlet.cyclog.files()).sum()
     }

@@ -230,6 +230,20 @@ fn one_that_fails_at_the_end_of_input_leaves_previous_for_the_next_start() {
     assert_eq!(rig.log().names()[1..], ["current", "lock", "state"]);
 }
 
+/// All lines are in the log then, and nothing is left to wait for.
+#[test]
+fn one_that_fails_does_not_hold_back_the_end_of_input_that_just_fills_the_next_file() {
+    let mut rig = Rig::new();
+    let input: Vec<u8> = (0..80).flat_map(|n| format!("{n:099}\n").into_bytes()).collect();
+    rig.pipe.write(&input);
+    let running = rig.start(&["s4096", "!false", "./log"]);
+    let out = rig.finish(running);
+    one_failure(&out);
+    assert_eq!(rig.log().old_logs(), [""; 0]);
+    assert_eq!((rig.log().read("previous").len(), rig.log().read("current").len()), (4000, 4000));
+    assert!(rig.log().all() == input, "the raw lines");
+}
+
 #[test]
 fn one_that_runs_at_the_end_of_input_is_awaited() {
     let mut rig = Rig::new();

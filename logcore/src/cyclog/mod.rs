@@ -507,7 +507,10 @@ impl<D: Disk> Cyclog<D> {
     /// # Errors
     /// It is not: what is in doubt is being written anew. Try again until it is done.
     pub fn sync_now(&mut self) -> Result<(), Blocked> {
-        self.settle()?;
+        // A full file that waits for the place of `previous` has its lines all the same.
+        if self.doubt.is_some() || !matches!(self.rotation, Rotation::Due) {
+            self.settle()?;
+        }
         let Some(current) = &self.current else { return Err(Blocked::Finisher) };
         if self.home.config.sync != Sync::EachBatch || self.synced == self.bytes {
             return Ok(());
@@ -632,9 +635,9 @@ impl<D: Disk> Cyclog<D> {
         true
     }
 
-    /// Counts the files that were `current`, this one not among them.
+    /// Counts the files that have ended: those that were `current`, and this one when it is to be rotated away.
     pub fn files(&self) -> u64 {
-        self.generation
+        self.generation + u64::from(matches!(self.rotation, Rotation::Due))
     }
 
     /// Whether a sync has failed and what was in doubt has not been written anew yet.
@@ -666,9 +669,14 @@ impl<D: Disk> Cyclog<D> {
             // Only a stop leaves doubt behind; the next start does not trust what is there.
             return Ok(false);
         }
-        // A full file may wait when time is short; one that is `previous` already may not.
-        if !(stop && self.doubt.is_none() && matches!(self.rotation, Rotation::Due)) {
-            self.settle()?;
+        // A full file may wait when time is short, and must where `previous` stays; one that is `previous` already may not.
+        let may_wait = (stop || self.left) && self.doubt.is_none() && matches!(self.rotation, Rotation::Due);
+        if !may_wait {
+            match self.settle() {
+                // Nor can what is in doubt be written anew then: the next start does not trust it.
+                Err(Blocked::Trouble(_)) if self.left && self.doubt.is_some() => return Ok(false),
+                settled => settled?,
+            }
         }
         if self.finisher.busy() {
             return Err(Blocked::Finisher);

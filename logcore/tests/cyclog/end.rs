@@ -69,6 +69,49 @@ fn a_stop_finishes_a_full_file_but_for_old_logs() {
     assert_eq!(rig.files(), ["@.s+ one|", "current "]);
 }
 
+/// All its lines are in the log, so it can come to the end though `previous` has to stay.
+#[test]
+fn a_full_file_behind_a_processor_that_fails_does_not_hold_back_the_end() {
+    for sync in [Sync::AtRotation, Sync::EachBatch] {
+        let (mut rig, mut log) =
+            started(|config| (config.processor, config.sync) = (Some("fail".into()), sync));
+        rig.append(&mut log, &line(4000));
+        rig.work(&mut log);
+        rig.append(&mut log, &line(4500));
+        assert_eq!(log.sync_now(), Ok(()), "{sync:?}");
+        // It has ended, so what is in it is taken before anything is waited for.
+        assert_eq!(log.files(), 2);
+        assert_eq!(log.append(b"one\n"), Err(Blocked::Finisher));
+        assert_eq!(rig.close(&mut log, false), Some(true));
+        let [current, _, previous, _] = &rig.files()[..] else { panic!("{:?}", rig.files()) };
+        assert!(
+            current.starts_with("current x") && previous.starts_with("previous+ x"),
+            "{current} {previous}"
+        );
+        assert_eq!(rig.said, ["processor failed in ./a, pausing"]);
+    }
+}
+
+/// What is in doubt needs the place of `previous`, which has to stay: nothing more can be done, and it is not said to be safe.
+#[test]
+fn doubt_behind_a_processor_that_fails_or_hangs_does_not_hold_back_the_end() {
+    for (command, stop) in [("fail", false), ("fail", true), ("hang", true)] {
+        let (mut rig, mut log) =
+            begun(|config| (config.processor, config.sync) = (Some(command.into()), Sync::EachBatch));
+        log.rotate();
+        rig.work(&mut log);
+        rig.append(&mut log, "two\n");
+        rig.refuse(Call::Sync, Errno::IO);
+        log.sync_now().unwrap_err();
+        rig.relent();
+        assert_eq!(rig.close(&mut log, stop), Some(false), "{command} {stop}");
+        // `previous` is ours, and keeps its mark and its place.
+        let [current, _, previous, _] = &rig.files()[..] else { panic!("{:?}", rig.files()) };
+        assert_eq!((&**current, &**previous), ("current two|", "previous+ one|"), "{command} {stop}");
+        assert!(!rig.said.iter().any(|said| said.contains("somebody else")), "{:?}", rig.said);
+    }
+}
+
 /// A finisher that runs when it is let.
 fn slow_finisher(change: impl FnOnce(&mut Config)) -> Rig {
     Rig { world: Shared::with_threads(World::new()), ..Rig::new(change) }
