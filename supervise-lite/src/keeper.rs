@@ -76,6 +76,10 @@ impl Keeper {
     /// Keeps the service until it is told to leave.
     pub fn keep(&mut self) {
         let mut letters = [0; 1024];
+        // The first start comes before letters that wait already: a logger that is told it is the last one still reads what is
+        // left for it.
+        self.heed_signals();
+        self.heed_time();
         while !self.left {
             self.wait();
             self.heed_signals();
@@ -87,9 +91,7 @@ impl Keeper {
                     _ => (),
                 }
             }
-            if !self.left && self.service.deadline().is_some_and(|deadline| deadline <= uptime()) {
-                self.handle(Event::Due);
-            }
+            self.heed_time();
             if self.unreported {
                 self.report();
             }
@@ -113,6 +115,12 @@ impl Keeper {
             Ok(_) | Err(Errno::INTR) => (),
             // No memory, or a limit of open files below what we have: everything else is tried at the usual pace.
             Err(_) => std::thread::sleep(PACE),
+        }
+    }
+
+    fn heed_time(&mut self) {
+        if !self.left && self.service.deadline().is_some_and(|deadline| deadline <= uptime()) {
+            self.handle(Event::Due);
         }
     }
 

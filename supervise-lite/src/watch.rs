@@ -22,7 +22,7 @@ impl Before {
     /// Looks at the current directory, and keeps it open. Errors: those of open(2).
     pub fn here() -> Result<Before, Errno> {
         let place = openat(CWD, ".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let look = look(&place);
+        let look = look(&place, None);
         Ok(Before { place, look })
     }
 }
@@ -47,7 +47,7 @@ impl<'a> Watched<'a> {
     }
 
     fn is_reached(&mut self) -> bool {
-        let look = if self.hung_up { Look::Gone } else { look(&self.before.place) };
+        let look = if self.hung_up { Look::Gone } else { look(&self.before.place, self.last) };
         let is_reached = self.goal.is_reached(self.before.look, self.last, look);
         self.last = Some(look);
         is_reached
@@ -83,19 +83,20 @@ fn pause(waiting: &mut [Watched<'_>]) {
     }
 }
 
-fn look(place: &OwnedFd) -> Look {
+/// `last`: the look before this one.
+fn look(place: &OwnedFd, last: Option<Look>) -> Look {
     match is_supervised(place) {
-        Ok(true) => match read_status(place) {
-            Ok(status) if is_supervise(status.pid) => Look::Starting(status),
-            Ok(status) => Look::Is(status),
-            Err(_) => Look::Unknown,
-        },
+        Ok(true) => read_status(place).map_or(Look::Unknown, |status| {
+            let was_copy = matches!(last, Some(Look::Starting(last)) if last.pid == status.pid);
+            // Gone as what it was: supervise has yet to tell of its end.
+            if is_copy(status.pid).unwrap_or(was_copy) { Look::Starting(status) } else { Look::Is(status) }
+        }),
         Ok(false) => Look::Gone,
         Err(_) => Look::Unknown,
     }
 }
 
-/// Whether the process is what supervise forked, before it executes `./run`. Where that cannot be asked it is not.
-fn is_supervise(pid: u32) -> bool {
-    std::fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name == b"supervise\n")
+/// Whether the process is still what supervise forked, and not yet `./run`. `None`: it has ended, or cannot be seen from here.
+fn is_copy(pid: u32) -> Option<bool> {
+    std::fs::read(format!("/proc/{pid}/comm")).ok().map(|name| name == b"supervise\n")
 }

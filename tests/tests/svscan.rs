@@ -249,6 +249,8 @@ fn a_scan_directory_that_is_removed_is_said_once_and_its_services_run() {
     let pid = tree.pid("a", None);
     fs::remove_dir_all(tree.join("service")).expect("own directory");
     let said = "svscan: warning: unable to read directory: file does not exist";
+    // As long as it is open there its end is not reported.
+    tree.svscan().signal(Signal::HUP);
     says(&tree, said);
     assert!(is_running(pid));
     let out = tree.stop();

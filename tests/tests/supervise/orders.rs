@@ -78,6 +78,27 @@ fn letters_act_in_their_order() {
     }
 }
 
+/// So a logger that svscan starts once more in a stop runs, however soon it is told that it is the last one.
+#[test]
+fn what_waits_in_control_is_obeyed_after_the_first_start() {
+    for set in theirs().into_iter().chain([ours()]) {
+        let service = Service::new(ENDS);
+        std::fs::create_dir(service.join("supervise")).expect("own directory");
+        let control = service.join("supervise/control");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &control, rustix::fs::FileType::Fifo, mode, 0).expect("a FIFO");
+        let mut control = File::options().read(true).write(true).open(control).expect("a FIFO");
+        control.write_all(b"x").expect("room");
+        assert_eq!(service.run(&set.supervise, &[]).status(), "exit 0", "{set:?}");
+        let starts = service.lines("starts").len();
+        // The original is deaf for a second, and starts it once more before it looks.
+        assert!(
+            starts == 1 || starts == 2 && set.supervise != program("supervise"),
+            "{starts} starts, {set:?}"
+        );
+    }
+}
+
 #[test]
 fn two_starts_are_a_second_apart_and_a_long_life_is_followed_at_once() {
     let service = Service::new("echo start >>starts; test -e stay && exec sleep 1000");
