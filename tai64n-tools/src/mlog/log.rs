@@ -528,12 +528,13 @@ impl Log {
                 self.carry = from.checked_sub(1).and_then(|before| files[before].label);
                 (from, offset)
             }
-            // Where the file before has stamps, these lines belong to its last one. Else nobody can tell.
+            // They belong to the last line with a stamp in the files before. Where none has one, nobody can tell.
             Ok(bisect::Begins::Unstamped) => {
-                let before = from.checked_sub(1).and_then(|before| files.get(before));
-                let opened = before.and_then(|file| reopen(&self.dir, file).ok());
-                let is_stamped = opened.is_some_and(|file| bisect::is_stamped(&file, &mut self.stamps));
-                self.carry = before.filter(|_| is_stamped).and_then(|file| file.label);
+                let stamped = files[..from].iter().rev().find(|file| {
+                    let opened = reopen(&self.dir, file).ok();
+                    opened.is_some_and(|file| bisect::is_stamped(&file, &mut self.stamps))
+                });
+                self.carry = stamped.and_then(|file| file.label);
                 (from, 0)
             }
             Err(_) => (from, 0),

@@ -97,6 +97,20 @@ fn every_stamp_is_placed_by_its_moment() {
     assert_eq!(shown(scratch.path(), &["--since", "1970-01-01 00:00:45", "m", "T", "t"]).lines().count(), 2);
 }
 
+/// Lines without stamps belong to the last stamp before them, however many files lie between.
+#[test]
+fn lines_without_stamps_belong_to_the_last_stamp_files_before() {
+    let scratch = Scratch::new();
+    let first = line(0, "zero");
+    put(&scratch.join("log"), &[(&old(1, "s"), &first), (&old(2, "s"), "one\n"), ("current", "two\n")]);
+    let since = |second| shown(scratch.path(), &["--since", &label(second, 0), "-o", "raw", "log"]);
+    assert_eq!(since(0), first + "one\ntwo\n");
+    assert_eq!(since(60), "");
+    // Where there is no stamp at all nobody can tell.
+    put(&scratch.join("plain"), &[(&old(1, "s"), "one\n"), ("current", "two\n")]);
+    assert_eq!(shown(scratch.path(), &["--since", &label(60, 0), "-o", "raw", "plain"]), "two\n");
+}
+
 #[test]
 fn services_and_scan_directories_are_found() {
     let scratch = Scratch::new();
