@@ -247,9 +247,10 @@ fn what_retention_took_from_a_sleeper_is_told() {
     follower.settle();
     follower.signal(Signal::STOP);
     multilog.send(numbered(10, 2000).as_bytes());
-    wait_until(SOON, "it is logged", || {
-        let all = LogDir::new(scratch.join("log")).all();
-        all.ends_with(numbered(1999, 2000).as_bytes())
+    wait_until(SOON, "it is logged, and what is too old is gone", || {
+        let log = LogDir::new(scratch.join("log"));
+        let is_done = log.old_logs().len() == 2 && !log.join("previous").exists();
+        is_done && log.all().ends_with(numbered(1999, 2000).as_bytes())
     });
     follower.signal(Signal::CONT);
     let last = numbered(1999, 2000);
