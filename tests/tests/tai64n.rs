@@ -761,8 +761,9 @@ fn a_log_directory_is_read_in_the_order_it_was_written() {
 #[test]
 fn a_directory_that_is_being_written_has_no_gaps() {
     let scratch = Scratch::new();
-    let mut multilog =
-        Cmd::new(program("multilog")).args(["t", "s4096", "n1000", "./log"]).cwd(scratch.path()).spawn();
+    // A hundred rotations, each with its syncs: on a busy disk that takes its time.
+    let multilog = Cmd::new(program("multilog")).args(["t", "s4096", "n1000", "./log"]);
+    let mut multilog = multilog.cwd(scratch.path()).limit(Duration::from_secs(240)).spawn();
     let mut sent = 0;
     for _ in 0..40 {
         let lines: String = (sent..sent + 300).map(|number| format!("{number}\n")).collect();
