@@ -160,6 +160,11 @@ impl<B: Beginning> Filter<B> {
         Filter { beginning, at_start, labelled: (!at_start).then_some(false) }
     }
 
+    /// What decides.
+    pub fn beginning(&mut self) -> &mut B {
+        &mut self.beginning
+    }
+
     /// Puts as much of `input` into `block` as can be decided and has room. When the input has `ended`, everything can be.
     ///
     /// ```

@@ -60,6 +60,17 @@ impl Stamps {
         }
     }
 
+    /// The moments that the stamp of `line` may mean, the earlier first. They differ where local time was set back, since it is then
+    /// shown twice.
+    pub fn both(&mut self, line: &[u8]) -> Option<(Label, Label)> {
+        let first = self.read(line, None)?.moment;
+        let second = match line.first() {
+            Some(b'@') => first,
+            _ => self.read(line, Some(first.plus_seconds(1)))?.moment,
+        };
+        Some((first, second))
+    }
+
     /// `d` `m` `i` `T`.
     fn readable(&mut self, line: &[u8], last: Option<Label>) -> Option<Stamp> {
         if line.get(4) != Some(&b'-') {
@@ -233,6 +244,13 @@ mod tests {
         assert_eq!(read(line, None), Some((1_792_888_200, 0, 24)));
         assert_eq!(read(line, Some(1_792_888_200)), Some((1_792_888_200, 0, 24)));
         assert_eq!(read(line, Some(1_792_888_201)), Some((1_792_891_800, 0, 24)));
+        let mut stamps = Stamps::new(Zone::named(Some(OsStr::new(BERLIN)), None));
+        let moment = |second| Label::from_unix(second, 0);
+        let twice = (moment(1_792_888_200), moment(1_792_891_800));
+        assert_eq!(stamps.both(line.as_bytes()), Some(twice));
+        let once = moment(1_792_893_600);
+        assert_eq!(stamps.both(b"2026-10-25 03:00:00.000 x"), Some((once, once)));
+        assert_eq!(stamps.both(b"x"), None);
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub enum Begins {
     Unstamped,
 }
 
-/// The first line of `file` with a stamp of `since` or later.
+/// The first line of `file` with a stamp of `since` or later; where local time was set back perhaps one before it, so that the lines
+/// from there on tell which of two equal hours is meant.
 ///
 /// The file's stamps do not decrease; otherwise the answer is some line in it. A compressed file is always of interest from its
 /// beginning. Cost: some twenty reads of 4 KiB, whatever the size.
@@ -45,7 +46,7 @@ pub fn first(file: &Opened, since: Label, stamps: &mut Stamps) -> io::Result<Beg
     while high - low > REST_BYTES {
         let middle = low + (high - low) / 2;
         match stamped_line(file, middle, high, stamps)? {
-            Some((at, moment)) if moment < since => low = at + 1,
+            Some((at, limit)) if limit < since => low = at + 1,
             _ => high = middle,
         }
     }
@@ -54,7 +55,7 @@ pub fn first(file: &Opened, since: Label, stamps: &mut Stamps) -> io::Result<Beg
     while let Some((offset, block)) = reader.next()? {
         for line in lines(block) {
             let at = offset + line.start as u64;
-            if stamps.read(&block[line], None).is_some_and(|stamp| stamp.moment >= since) {
+            if latest(&block[line], stamps).is_some_and(|limit| limit >= since) {
                 return Ok(Begins::At(at));
             }
         }
@@ -68,7 +69,13 @@ pub fn is_stamped(file: &Opened, stamps: &mut Stamps) -> bool {
     lines(&head).any(|line| stamps.read(&head[line], None).is_some())
 }
 
-/// The first line with a stamp that begins in `from..until`, or at most as far behind `from` as a search is worth.
+/// The moment of a line; for an hour that is shown twice one behind both, so that all of it is on the same side of every moment in it.
+fn latest(line: &[u8], stamps: &mut Stamps) -> Option<Label> {
+    let (first, second) = stamps.both(line)?;
+    Some(second.plus_seconds(second.unix_seconds() - first.unix_seconds()))
+}
+
+/// The first line with a stamp, and its [`latest`] moment, that begins in `from..until`, or at most as far behind `from` as a search is worth.
 fn stamped_line(
     file: &Opened,
     from: u64,
@@ -84,8 +91,8 @@ fn stamped_line(
             if at >= until {
                 return Ok(None);
             }
-            if let Some(stamp) = stamps.read(&block[line], None) {
-                return Ok(Some((at, stamp.moment)));
+            if let Some(limit) = latest(&block[line], stamps) {
+                return Ok(Some((at, limit)));
             }
         }
     }

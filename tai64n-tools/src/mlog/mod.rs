@@ -39,6 +39,7 @@ use find::Found;
 use format::{Origin, Printer};
 use log::{Fill, Log, Start, Trouble};
 use logcore::disk::{Disk, RealDisk};
+use logcore::label::Label;
 use logcore::strerr::{Errno, words};
 use order::{Merge, Next, Source};
 use output::Output;
@@ -277,14 +278,17 @@ impl Run<'_> {
                     } else {
                         self.show_progress();
                     }
-                    let (from, run) = self.run(source, len);
-                    let skipped = skip_lines(run, &mut skip);
-                    let (run, taken) = self.cut(&run[skipped..], skipped);
-                    if !run.is_empty() {
+                    let skipped = skip_lines(&self.merge.sources[source].run()[..len], &mut skip);
+                    self.merge.sources[source].take(skipped);
+                    let last = self.merge.sources[source].moment_before();
+                    let (from, run) = self.run(source, len - skipped, last);
+                    let run = self.cut(run);
+                    let taken = run.len();
+                    if taken > 0 {
                         printer.print(&from, run, &mut output)?;
                     }
                     self.merge.sources[source].take(taken);
-                    unkept += taken;
+                    unkept += skipped + taken;
                     if self.cursor.is_some() && unkept >= CURSOR_BYTES {
                         self.keep(&mut output)?;
                         unkept = 0;
@@ -341,25 +345,25 @@ impl Run<'_> {
         self.options.last.map_or(0, |last| lines.saturating_sub(last))
     }
 
-    fn run(&self, source: usize, len: usize) -> (Origin<'_>, &[u8]) {
+    fn run(&self, source: usize, len: usize, last: Option<Label>) -> (Origin<'_>, &[u8]) {
         let Source { log, .. } = &self.merge.sources[source];
         let file = match self.options.format {
             Format::Json => log.path().join(log.file_name()),
             _ => PathBuf::new(),
         };
-        let from = Origin { service: &self.names[source].0, number: source, file };
+        let from = Origin { service: &self.names[source].0, number: source, file, last };
         (from, &self.merge.sources[source].run()[..len])
     }
 
-    /// As much as may be written before the place is kept, and what is then to be taken.
-    fn cut<'r>(&self, run: &'r [u8], skipped: usize) -> (&'r [u8], usize) {
+    /// As much as may be written before the place is kept.
+    fn cut<'r>(&self, run: &'r [u8]) -> &'r [u8] {
         let mut len = run.len();
         if self.cursor.is_some() && len > CURSOR_BYTES {
             len = memchr::memrchr(b'\n', &run[..CURSOR_BYTES])
                 .or_else(|| memchr::memchr(b'\n', run))
                 .map_or(len, |end| end + 1);
         }
-        (&run[..len], skipped + len)
+        &run[..len]
     }
 
     /// Writes what waits, and keeps the places behind it.

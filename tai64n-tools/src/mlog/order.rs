@@ -106,22 +106,38 @@ impl Source {
 
     /// The moment of the last line with a stamp in the first `len` bytes that are not taken.
     fn moment_at_end(&mut self, len: usize) -> Option<Label> {
-        let mut text = &self.log.lines()[..len];
+        let whole = &self.log.lines()[..len];
+        let mut text = whole;
         while !text.is_empty() {
             let from = memrchr(b'\n', &text[..text.len() - 1]).map_or(0, |at| at + 1);
-            if let Some(stamp) = self.stamps.read(&text[from..], self.last) {
-                return Some(stamp.moment);
+            match self.stamps.both(&text[from..]) {
+                Some((first, second)) if first == second => return Some(first),
+                // Local time was set back: each line tells about the next.
+                Some(_) => {
+                    let mut last = self.last;
+                    for line in lines(whole) {
+                        last = self.stamps.read(&whole[line], last).map(|stamp| stamp.moment).or(last);
+                    }
+                    return last;
+                }
+                None => text = &text[..from],
             }
-            text = &text[..from];
         }
         None
     }
 
+    /// The moment of the line before the run's first one, wanted or not, if it is known.
+    pub fn moment_before(&mut self) -> Option<Label> {
+        let gap = self.runs.get(self.next).map_or(0, |run| run.start - self.done);
+        self.moment_at_end(gap).or(self.last)
+    }
+
     /// The moment of the run's first line: its own, or that of the line before it, or of the file before that.
     fn moment(&mut self) -> Option<Label> {
+        let before = self.moment_before();
         let gap = self.runs.get(self.next).map_or(0, |run| run.start - self.done);
-        let own = self.stamps.read(&self.log.lines()[gap..], self.last).map(|stamp| stamp.moment);
-        own.or_else(|| self.moment_at_end(gap)).or(self.last).or_else(|| self.log.after())
+        let own = self.stamps.read(&self.log.lines()[gap..], before).map(|stamp| stamp.moment);
+        own.or(before).or_else(|| self.log.after())
     }
 
     /// How much of the run, at least its first line, comes before `limit`, or with it where `inclusive`.

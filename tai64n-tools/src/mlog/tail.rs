@@ -1,6 +1,6 @@
 //! A place before the last lines of a log: so many bytes before its end.
 
-use super::bisect::line_start;
+use super::bisect::{self, Begins, line_start};
 use super::file::Opened;
 use super::select::Select;
 use crate::logdir::LogFile;
@@ -44,7 +44,15 @@ pub fn before_end(
         if select.since.is_some() || select.until.is_some() {
             for _ in 0..MOST_UNSTAMPED {
                 let head = opened.bytes(at, STAMP_BYTES).unwrap_or_default();
-                if at == 0 || stamps.read(&head, None).is_some() {
+                let both = stamps.both(&head);
+                if let Some((first, second)) = both
+                    && first != second
+                    && let Ok(Begins::At(begin)) = bisect::first(&opened, first, stamps)
+                {
+                    // Which of two equal hours it is in is told by the lines from their beginning on.
+                    at = at.min(begin);
+                }
+                if at == 0 || both.is_some() {
                     break;
                 }
                 at = line_start(&opened, at - 1).unwrap_or(0);

@@ -232,6 +232,61 @@ fn what_is_found_by_bisection_is_what_reading_everything_finds() {
     });
 }
 
+/// When summer time ends an hour is shown twice: which one a line is of is told by the lines before, wherever reading begins.
+#[test]
+fn an_hour_that_comes_twice() {
+    const END: i64 = 1_792_890_000; // 2026-10-25 01:00 UTC
+    let scratch = Scratch::new();
+    let moments: Vec<i64> = (END - 7200..END + 7200).step_by(2).collect();
+    let mut text = String::new();
+    for moment in &moments {
+        let shown = moment + if *moment < END { 7200 } else { 3600 };
+        let (hour, minute, second) = (shown / 3600 % 24, shown / 60 % 60, shown % 60);
+        text += &format!("2026-10-25 {hour:02}:{minute:02}:{second:02}.000 {moment} {}\n", "x".repeat(100));
+        text += "and\n";
+    }
+    put(&scratch.join("log"), &[("current", &text)]);
+    put(&scratch.join("other"), &[("current", "")]);
+    for from in [-7000, -3602, -3600, -3000, -2, 0, 2, 3000, 3600, 5000] {
+        for until in [from + 2, -2000, 2000, 3599, 9000] {
+            for last in ["all", "4"] {
+                let (since, until) = (label(END + from, 0), label(END + until, 0));
+                let wanted = moments.iter().filter(|moment| {
+                    let moment = label(**moment, 0);
+                    since <= moment && moment <= until
+                });
+                // Each line that is wanted, as JSON: its label, and its own number.
+                let mut wanted: Vec<String> =
+                    wanted.map(|moment| format!("{} {moment}", label(*moment, 0))).collect();
+                if last == "4" {
+                    wanted.drain(..wanted.len().saturating_sub(2));
+                }
+                for (format, logs) in
+                    [("tai64n", &["log"][..]), ("tai64n", &["log", "other"]), ("json", &["log"])]
+                {
+                    let out = mlog(scratch.path())
+                        .env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+                        .args(["--since", &since, "--until", &until, "-n", last, "-o", format])
+                        .args(logs)
+                        .run(b"");
+                    let found = String::from_utf8_lossy(&out.stdout).replace("log: ", "");
+                    let found: Vec<String> =
+                        found.lines().filter(|line| line.contains("xxx")).map(brief).collect();
+                    assert_eq!(found, wanted, "{format} of {logs:?} from {from}, last {last}, {until}");
+                }
+            }
+        }
+    }
+}
+
+/// Label and number of a line, also as JSON.
+fn brief(line: &str) -> String {
+    let at = line.find('@').expect("it has a label");
+    let label = &line[at..at + 25];
+    let number = line.split([' ', '"']).find(|word| word.len() == 10 && word.starts_with("17928"));
+    format!("{label} {}", number.expect("it has a number"))
+}
+
 #[test]
 fn merging_is_sorting() {
     let strategy = (proptest::collection::vec(made_log(), 1..5), 0usize..40);

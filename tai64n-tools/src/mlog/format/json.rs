@@ -5,6 +5,7 @@ use super::{Origin, escape::for_json};
 use crate::filter::TEXT_BYTES;
 use crate::local::LocalTime;
 use crate::moment::Stamps;
+use logcore::label::Label;
 
 pub struct Json {
     stamps: Stamps,
@@ -16,8 +17,9 @@ impl Json {
         Json { stamps, utc }
     }
 
-    pub fn line(&mut self, from: &Origin<'_>, line: &[u8], out: &mut Vec<u8>) {
-        let stamp = self.stamps.read(line, None);
+    pub fn line(&mut self, from: &Origin<'_>, line: &[u8], last: &mut Option<Label>, out: &mut Vec<u8>) {
+        let stamp = self.stamps.read(line, *last);
+        *last = stamp.map(|stamp| stamp.moment).or(*last);
         let mut place = [0; TEXT_BYTES];
         let time = stamp.and_then(|stamp| self.utc.write(stamp.moment, &mut place));
         out.extend_from_slice(b"{\"time\":");
@@ -55,9 +57,9 @@ mod tests {
         let utc = LocalTime::new(Zone::UTC, Form { rfc3339: true, millis: false });
         let mut json = Json::new(Stamps::new(Zone::UTC), utc);
         let mut check = |line: &[u8], wanted: &str| {
-            let from = Origin { service: "smtpd", number: 0, file: "main/current".into() };
+            let from = Origin { service: "smtpd", number: 0, file: "main/current".into(), last: None };
             let mut out = Vec::new();
-            json.line(&from, line, &mut out);
+            json.line(&from, line, &mut None, &mut out);
             assert_eq!(String::from_utf8_lossy(&out), wanted.to_owned() + "\n");
         };
         check(

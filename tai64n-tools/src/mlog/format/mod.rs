@@ -12,6 +12,7 @@ use super::output::Output;
 use crate::local::{Form, LocalTime};
 use crate::moment::Stamps;
 use crate::zone::Zone;
+use logcore::label::Label;
 use logcore::strerr::Errno;
 use std::os::fd::AsFd;
 
@@ -57,6 +58,8 @@ pub struct Origin<'a> {
     pub number: usize,
     /// The file.
     pub file: std::path::PathBuf,
+    /// The moment of the line before, if it is known: lines without a stamp share it, and it tells which of two equal hours is meant.
+    pub last: Option<Label>,
 }
 
 /// Writes lines in a format.
@@ -114,12 +117,16 @@ impl Printer {
         lines: &[u8],
         output: &mut Output<F>,
     ) -> Result<(), Errno> {
+        let mut last = from.last;
         match &mut self.kind {
-            Kind::Filter(filter) => output.filter(lines, filter),
+            Kind::Filter(filter) => {
+                filter.beginning().last = last;
+                output.filter(lines, filter)
+            }
             Kind::Raw => output.raw(lines),
-            Kind::Marked(marked) => each(lines, output, |line, out| marked.line(from, line, out)),
-            Kind::Json(json) => each(lines, output, |line, out| json.line(from, line, out)),
-            Kind::Syslog(syslog) => each(lines, output, |line, out| syslog.line(from, line, out)),
+            Kind::Marked(marked) => each(lines, output, |line, out| marked.line(from, line, &mut last, out)),
+            Kind::Json(json) => each(lines, output, |line, out| json.line(from, line, &mut last, out)),
+            Kind::Syslog(syslog) => each(lines, output, |line, out| syslog.line(from, line, &mut last, out)),
         }
     }
 }

@@ -18,8 +18,6 @@ pub struct Syslog {
     stamps: Stamps,
     utc: LocalTime,
     host: Vec<u8>,
-    /// The moment of the last line of each log: lines without a stamp share it.
-    last: Vec<Option<Label>>,
     header: Vec<u8>,
     /// Messages are shown as for a terminal; their text.
     escaped: Option<Vec<u8>>,
@@ -28,15 +26,11 @@ pub struct Syslog {
 impl Syslog {
     pub fn new(stamps: Stamps, utc: LocalTime, host: &[u8], escapes: bool) -> Self {
         let escaped = escapes.then(Vec::new);
-        Syslog { stamps, utc, host: name(host, HOST_BYTES), last: Vec::new(), header: Vec::new(), escaped }
+        Syslog { stamps, utc, host: name(host, HOST_BYTES), header: Vec::new(), escaped }
     }
 
-    pub fn line(&mut self, from: &Origin<'_>, line: &[u8], out: &mut Vec<u8>) {
-        let stamp = self.stamps.read(line, None);
-        if self.last.len() <= from.number {
-            self.last.resize(from.number + 1, None);
-        }
-        let last = &mut self.last[from.number];
+    pub fn line(&mut self, from: &Origin<'_>, line: &[u8], last: &mut Option<Label>, out: &mut Vec<u8>) {
+        let stamp = self.stamps.read(line, *last);
         *last = stamp.map(|stamp| stamp.moment).or(*last);
         let mut place = [0; TEXT_BYTES];
         let time = last.and_then(|moment| self.utc.write(moment, &mut place));
@@ -87,10 +81,11 @@ mod tests {
     fn a_line_is_a_frame() {
         let utc = LocalTime::new(Zone::UTC, Form { rfc3339: true, millis: false });
         let mut syslog = Syslog::new(Stamps::new(Zone::UTC), utc, b"mail.example", false);
+        let mut last = None;
         let mut check = |service: &str, line: &[u8], wanted: &str| {
-            let from = Origin { service, number: 0, file: "main/current".into() };
+            let from = Origin { service, number: 0, file: "main/current".into(), last };
             let mut out = Vec::new();
-            syslog.line(&from, line, &mut out);
+            syslog.line(&from, line, &mut last, &mut out);
             assert_eq!(out.escape_ascii().to_string(), wanted);
         };
         check("smtpd", b"first", "38 <30>1 - mail.example smtpd - - - first");

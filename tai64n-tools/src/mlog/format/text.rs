@@ -4,7 +4,7 @@ use super::{Origin, escape};
 use crate::filter::{Begin, Beginning, Place, TEXT_BYTES};
 use crate::local::LocalTime;
 use crate::moment::Stamps;
-use logcore::label::LABEL_BYTES;
+use logcore::label::{LABEL_BYTES, Label};
 
 /// What is done for people, beyond the times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,16 +22,19 @@ pub struct Times {
     /// `None`: TAI64N labels.
     local: Option<LocalTime>,
     stamps: Stamps,
+    /// The moment of the line before, if it is known.
+    pub last: Option<Label>,
 }
 
 impl Times {
     pub fn new(local: Option<LocalTime>, stamps: Stamps) -> Self {
-        Times { local, stamps }
+        Times { local, stamps, last: None }
     }
 
     /// Writes the moment of a line; its bytes there, and those of the line that it stands for. None without a stamp.
     fn stamp(&mut self, line: &[u8], place: &mut Place) -> Option<(usize, usize)> {
-        let stamp = self.stamps.read(line, None)?;
+        let stamp = self.stamps.read(line, self.last)?;
+        self.last = Some(stamp.moment);
         let written = match &mut self.local {
             Some(local) => local.write(stamp.moment, place)?,
             None => {
@@ -84,9 +87,14 @@ impl Marked {
         Marked { times: None, look: Look { names: false, ..look } }
     }
 
-    pub fn line(&mut self, from: &Origin<'_>, line: &[u8], out: &mut Vec<u8>) {
+    pub fn line(&mut self, from: &Origin<'_>, line: &[u8], last: &mut Option<Label>, out: &mut Vec<u8>) {
         let mut place = [0; TEXT_BYTES];
-        let stamp = self.times.as_mut().and_then(|times| times.stamp(line, &mut place));
+        let stamp = self.times.as_mut().and_then(|times| {
+            times.last = *last;
+            let stamp = times.stamp(line, &mut place);
+            *last = times.last;
+            stamp
+        });
         let (written, taken) = stamp.unwrap_or((0, 0));
         if written > 0 {
             self.coloured(DIM, &place[..written], out);
