@@ -13,13 +13,17 @@ use crate::{Cmd, Output, Running, Scratch, Signal, wait_for, wait_until};
 /// Longer than anything here takes on a busy machine.
 pub const SOON: Duration = Duration::from_secs(30);
 
-/// A service for [`Tree::reaped_late`]: five times it leaves five orphans that end soon, and counts how often one of them is
-/// still there, unreaped, half a second later. Then it writes a line for its logger and stays.
-pub const LEAVES_ORPHANS: &str = "late=0
+/// A service for [`Tree::reaped_late`]: five times it leaves five orphans that end soon, and counts how often one of them that
+/// had ended is still there, unreaped, half a second later. Then it writes a line for its logger and stays.
+pub const LEAVES_ORPHANS: &str = "dead() { ps -e -o pid=,stat= | awk '$2 ~ /^Z/ { print $1 }' >$1; }
+late=0
 for round in 1 2 3 4 5; do
     for orphan in 1 2 3 4 5; do (sleep 0.05 &); done
+    sleep 0.2
+    dead before
     sleep 0.5
-    ps -e -o stat= | grep -q '^Z' && late=$((late + 1))
+    dead after
+    grep -q -x -F -f before after && late=$((late + 1))
 done
 echo written
 echo $late >late.new; mv late.new late
@@ -197,8 +201,7 @@ impl Tree {
         })
     }
 
-    /// How many of its five times the service `name`, which [`LEAVES_ORPHANS`], found one that nobody had reaped. A busy machine
-    /// may be slow once or twice; where somebody only looks now and then, it is more.
+    /// How many of its five times the service `name`, which [`LEAVES_ORPHANS`], found one that nobody had reaped.
     ///
     /// # Panics
     ///

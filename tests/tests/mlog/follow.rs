@@ -81,16 +81,15 @@ fn a_line_is_there_at_once() {
     let mut multilog = logger(scratch.path(), &["t", "./log"]);
     wait_until(SOON, "there is a log", || scratch.join("log/current").exists());
     let follower = follower(scratch.path(), &["log"]);
-    let mut times = Vec::new();
+    let mut slowest = Duration::ZERO;
     for sent in 1..=20 {
         let start = Instant::now();
         multilog.send(numbered(sent - 1, sent).as_bytes());
         wait_for_lines(&follower, sent);
-        times.push(start.elapsed());
+        slowest = slowest.max(start.elapsed());
     }
-    // 50 ms on an idle machine, and a busy one may be slow now and then. The look that nothing wakes comes after a second, each time.
-    times.sort_unstable();
-    assert!(times[times.len() / 2] < Duration::from_millis(900), "{times:?}");
+    // 50 ms on an idle machine; the look that nothing wakes comes after a second.
+    assert!(slowest < Duration::from_millis(900), "{slowest:?}");
     // The beginning of a line is not shown before its end is there.
     let text = follower.stdout();
     let mut current =
