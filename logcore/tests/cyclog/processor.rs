@@ -60,7 +60,7 @@ fn a_stop_starts_no_processor() {
 fn a_previous_that_somebody_removed_needs_no_processor() {
     let (mut rig, mut log) = begun(|config| config.processor = Some("copy".into()));
     log.rotate();
-    rig.disk().unlink(&"./a".into(), OsStr::new("previous")).unwrap();
+    rig.remove("previous");
     rig.work(&mut log);
     rig.append(&mut log, "two\n");
     assert_eq!((rig.files(), rig.calls(Call::Run)), (vec!["current two|".to_owned()], 0));

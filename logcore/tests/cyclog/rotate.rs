@@ -107,7 +107,7 @@ fn the_current_of_somebody_else_is_not_written_to() {
     // Nor is there anything to take back from.
     assert!(!log.take_back(1));
     assert_eq!(rig.files(), ["current of somebody else|", "previous one|"]);
-    rig.disk().unlink(&"./a".into(), OsStr::new("current")).unwrap();
+    rig.remove("current");
     rig.append(&mut log, "two\n");
     rig.work(&mut log);
     assert_eq!(rig.files(), ["@.s+ one|", "current two|"]);
@@ -141,14 +141,7 @@ fn a_previous_that_is_no_file_is_waited_for() {
     log.rotate();
     let wanted = "unable to rename current to previous in directory ./a: file already exists";
     assert_eq!(trouble(log.append(b"two\n")), wanted);
-    rig.world
-        .lock()
-        .files
-        .directories
-        .get_mut(std::path::Path::new("./a"))
-        .unwrap()
-        .live
-        .remove(OsStr::new("previous"));
+    rig.remove("previous");
     rig.append(&mut log, "two\n");
     rig.work(&mut log);
     assert_eq!(rig.files(), ["@.s+ one|", "current two|"]);
@@ -157,7 +150,7 @@ fn a_previous_that_is_no_file_is_waited_for() {
 #[test]
 fn a_current_that_somebody_removed_is_followed_by_another() {
     let (mut rig, mut log) = begun(|_| ());
-    rig.disk().unlink(&"./a".into(), OsStr::new("current")).unwrap();
+    rig.remove("current");
     log.rotate();
     rig.append(&mut log, "two\n");
     rig.work(&mut log);

@@ -160,14 +160,7 @@ fn lock_says_whether_current_begins_with_a_line() {
     rig.append(&mut log, "whole\n");
     // After another boot it may be anything.
     rig.writer.boot = Some("another".into());
-    rig.world
-        .lock()
-        .files
-        .directories
-        .get_mut(std::path::Path::new("./a"))
-        .unwrap()
-        .live
-        .remove(OsStr::new("lock"));
+    rig.remove("lock");
     let mut log = rig.start();
     assert_eq!(third(&rig), "line", "a new file");
     rig.append(&mut log, "x\n");
