@@ -225,7 +225,7 @@ impl Mix {
     }
 }
 
-/// A thread that writes lines in bursts and pauses, now and then a line in two writes, until `stop` is set or
+/// A thread that writes lines in bursts and pauses, many a line in two writes or more, until `stop` is set or
 /// `most` bytes are written, and then closes the pipe. It gives the lines that it wrote. Without any reader it stops.
 pub fn feed(
     mut pipe: impl Write + Send + 'static,
@@ -241,13 +241,22 @@ pub fn feed(
             for _ in 0..rng.range(1, 40) {
                 burst.extend(corpus.push(mix.draw(&mut rng)));
             }
-            let cut = if rng.one_in(3) { rng.range(1, burst.len() as u64) as usize } else { burst.len() };
-            for part in [&burst[..cut], &burst[cut..]] {
+            // As a whole; with a pause somewhere; or in pieces with hardly any time between them. Then a pause, as a rule.
+            let (pieces, rests) = match rng.range(0, 3) {
+                0 => (1, true),
+                1 => (2, true),
+                _ => (rng.range(2, 40), false),
+            };
+            let mut left = &burst[..];
+            for piece in (0..pieces).rev() {
+                let cut = if piece == 0 { left.len() } else { rng.range(0, left.len() as u64 + 1) as usize };
+                let (part, behind) = left.split_at(cut);
                 if pipe.write_all(part).is_err() {
                     return corpus;
                 }
-                if !rng.one_in(3) {
-                    thread::sleep(Duration::from_micros(rng.range(0, 2_500)));
+                left = behind;
+                if (rests || piece == 0) && !rng.one_in(3) {
+                    thread::sleep(Duration::from_micros(rng.range(0, 3_500)));
                 }
             }
         }

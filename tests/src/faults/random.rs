@@ -71,7 +71,7 @@ pub fn killed_at_random(logger: &Logger, workload: &Workload, kills: usize, seed
         }
     }
     stop.store(kills > 0, Ordering::Relaxed);
-    if let Err(fault) = run_to_the_end(start) {
+    if let Err(fault) = run_to_the_end(start, || pipe.waiting()) {
         stuck += 1;
         faults.push(fault);
     }
@@ -98,19 +98,24 @@ pub fn killed_at_random(logger: &Logger, workload: &Workload, kills: usize, seed
     tally
 }
 
-/// Runs a logger, started again as long as it is refused. One that does not end is killed, and told.
-fn run_to_the_end(start: impl Fn() -> Running) -> Result<(), String> {
-    let begin = Instant::now();
+/// Runs a logger, started again as long as it is refused. One that neither ends nor takes anything for a while is killed, and
+/// told. `waiting`: the bytes that it has not taken.
+fn run_to_the_end(start: impl Fn() -> Running, waiting: impl Fn() -> usize) -> Result<(), String> {
+    let mut since = Instant::now();
     loop {
         let running = start();
-        while !running.has_ended() && begin.elapsed() < SOON {
+        let mut left = waiting();
+        while !running.has_ended() && since.elapsed() < SOON {
             thread::sleep(Duration::from_millis(1));
+            if waiting() != left {
+                (left, since) = (waiting(), Instant::now());
+            }
         }
         let ended = running.has_ended();
         let out = if ended { running.wait_open() } else { running.kill() };
         match out.status().as_str() {
             "exit 0" => return Ok(()),
-            _ if !ended || begin.elapsed() > SOON => return Err(format!("the last logger: {out}")),
+            _ if !ended || since.elapsed() > SOON => return Err(format!("the last logger: {out}")),
             _ => thread::sleep(Duration::from_millis(20)),
         }
     }
