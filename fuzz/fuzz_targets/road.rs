@@ -34,7 +34,10 @@ enum Wrong {
 
 #[derive(Arbitrary, Debug)]
 struct Input {
-    writes: Vec<(Vec<Piece>, bool)>,
+    writes: Vec<(Vec<Piece>, u8)>,
+    /// The service writes while the logger works, each time so many calls after the time before; else while it waits, and
+    /// rests behind a write of an odd number.
+    meanwhile: bool,
     stamped: bool,
     processor: bool,
     synced: bool,
@@ -71,11 +74,17 @@ fuzz_target!(|input: Input| {
     script.extend(["./a", "-*x*y*", "./b"]);
     let mut world = World::new();
     let mut all = Vec::new();
-    for (pieces, rests) in input.writes.iter().take(40) {
+    let mut call = 0;
+    for (pieces, number) in input.writes.iter().take(40) {
         let text = text(pieces);
         all.extend_from_slice(&text);
+        if input.meanwhile {
+            call += u64::from(*number);
+            world.input.meanwhile.push_back((call, text));
+            continue;
+        }
         world.input.acts.push_back(Act::Write(text));
-        if *rests {
+        if *number % 2 == 1 {
             world.input.acts.push_back(Act::Rest(Duration::from_secs(4)));
         }
     }
@@ -105,7 +114,11 @@ fuzz_target!(|input: Input| {
         let (after, life) = live_in(world, &script, "boot");
         world = after;
         assert_eq!(world.stuck, None, "{:?}", life.said);
-        ended = world.input.pipe.is_empty() && world.input.acts.is_empty() && life.end == Ok(End::Clean);
+        let input = &world.input;
+        ended = input.pipe.is_empty()
+            && input.acts.is_empty()
+            && input.meanwhile.is_empty()
+            && life.end == Ok(End::Clean);
         world.next_session();
         if ended {
             break;

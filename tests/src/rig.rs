@@ -28,6 +28,11 @@ impl Rig {
         Rig { scratch: Scratch::new(), pipe: HeldPipe::new() }
     }
 
+    /// The same with a directory in memory: for what is not about the disk, and rotates by the thousand.
+    pub fn in_memory() -> Rig {
+        Rig { scratch: Scratch::in_memory(), pipe: HeldPipe::new() }
+    }
+
     /// The directory that the loggers run in.
     pub fn path(&self) -> &Path {
         self.scratch.path()

@@ -92,7 +92,7 @@ fn a_directory_that_becomes_read_only_holds_rotation_back_and_loses_nothing() {
 
 #[test]
 fn a_hundred_thousand_entries_neither_stop_a_start_nor_take_memory() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::in_memory();
     fs::create_dir(rig.join("log")).expect("own directory");
     for n in 0..100_000 {
         File::create(rig.join(format!("log/note-{n}"))).expect("own directory");

@@ -56,7 +56,7 @@ fn line_megabytes() -> usize {
 #[test]
 fn a_line_of_200_megabytes_takes_no_memory_and_no_more_disk_than_allowed() {
     for script in [&["n3", "./log"][..], &["t", "n3", "-*no*", "+xx*", "./log"]] {
-        let rig = Rig::new();
+        let rig = Rig::in_memory();
         let mut running = rig.logger(script).limit(Duration::from_secs(120)).spawn();
         let megabyte = vec![b'x'; 1 << 20];
         for _ in 0..line_megabytes() {
@@ -90,7 +90,7 @@ fn any_chunking_gives_the_same_log() {
                 chunks.push(chunk);
                 rest = behind;
             }
-            let rig = Rig::new();
+            let rig = Rig::in_memory();
             let out = rig.logger(script).run_chunks(chunks);
             assert_eq!(out.status(), "exit 0", "chunks of seed {seed}: {out}");
             assert_same(&rig.log().all(), &right);

@@ -19,7 +19,7 @@ use tests::{Output, Running, Show};
 /// Logs `input` with the script, which has to go well, and gives everything in `log`.
 #[track_caller]
 pub fn logged(script: &[&str], input: &[u8]) -> (Rig, Output, Vec<u8>) {
-    let rig = Rig::new();
+    let rig = Rig::in_memory();
     let out = rig.logger(script).run(input);
     assert_eq!(out.status(), "exit 0", "{out}");
     let all = rig.log().all();
