@@ -487,13 +487,13 @@ impl Log {
     ) -> (usize, u64) {
         let open = |at: usize| reopen(&self.dir, files.get(at)?).ok();
         if most == 0 {
-            return tail::before_end(files, 0, &Select::default(), &mut self.stamps, &mut { open });
+            return tail::before_end(files, 0, &mut self.stamps, &mut { open });
         }
         let least = select.since.map_or((0, 0), |since| self.since(files, since));
         let mut bytes = tail::FIRST_BYTES;
         loop {
             let open = &mut |at: usize| reopen(&self.dir, files.get(at)?).ok();
-            let start = tail::before_end(files, bytes, select, &mut self.stamps, open).max(least);
+            let start = tail::before_end(files, bytes, &mut self.stamps, open).max(least);
             let Ok(dir) = self.dir.try_clone() else { return least };
             let mut reader = Log::on(self.path.clone(), dir, false, self.leaves_partial, self.stamps.clone());
             reader.wait_for(files.iter().map(clone_file).collect(), start.0, start.1);

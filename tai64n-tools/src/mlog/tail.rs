@@ -2,7 +2,6 @@
 
 use super::bisect::{self, Begins, line_start};
 use super::file::Opened;
-use super::select::Select;
 use crate::logdir::LogFile;
 use crate::moment::{STAMP_BYTES, Stamps};
 
@@ -14,12 +13,11 @@ const MOST_UNSTAMPED: usize = 1000;
 
 /// Where the line begins, in which file and at which offset, that lies some `bytes` before the end of `files`.
 ///
-/// Where moments count it is a line with a stamp. Of a compressed file it is the beginning, and whatever it holds counts as
-/// enough. A file that cannot be read has no bytes; it is told when it is read for its lines.
+/// Unless it is the very end it is a line with a stamp, if there is one near. Of a compressed file it is the beginning, and whatever
+/// it holds counts as enough. A file that cannot be read has no bytes; it is told when it is read for its lines.
 pub fn before_end(
     files: &[LogFile],
     bytes: u64,
-    select: &Select,
     stamps: &mut Stamps,
     open: &mut dyn FnMut(usize) -> Option<Opened>,
 ) -> (usize, u64) {
@@ -41,22 +39,21 @@ pub fn before_end(
             continue;
         }
         let mut at = line_start(&opened, size - left).unwrap_or(0);
-        if select.since.is_some() || select.until.is_some() {
-            for _ in 0..MOST_UNSTAMPED {
-                let head = opened.bytes(at, STAMP_BYTES).unwrap_or_default();
-                let both = stamps.both(&head);
-                if let Some((first, second)) = both
-                    && first != second
-                    && let Ok(Begins::At(begin)) = bisect::first(&opened, first, stamps)
-                {
-                    // Which of two equal hours it is in is told by the lines from their beginning on.
-                    at = at.min(begin);
-                }
-                if at == 0 || both.is_some() {
-                    break;
-                }
-                at = line_start(&opened, at - 1).unwrap_or(0);
+        let most = if bytes > 0 { MOST_UNSTAMPED } else { 0 };
+        for _ in 0..most {
+            let head = opened.bytes(at, STAMP_BYTES).unwrap_or_default();
+            let both = stamps.both(&head);
+            if let Some((first, second)) = both
+                && first != second
+                && let Ok(Begins::At(begin)) = bisect::first(&opened, first, stamps)
+            {
+                // Which of two equal hours it is in is told by the lines from their beginning on.
+                at = at.min(begin);
             }
+            if at == 0 || both.is_some() {
+                break;
+            }
+            at = line_start(&opened, at - 1).unwrap_or(0);
         }
         return (file, at);
     }

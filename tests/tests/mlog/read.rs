@@ -277,6 +277,20 @@ fn an_hour_that_comes_twice() {
             }
         }
     }
+    // Half a line more: reading begins with one that has no stamp.
+    for last in [10, 3700, 3701] {
+        let wanted: Vec<String> = moments[moments.len() - last / 2..]
+            .iter()
+            .map(|moment| format!("{} {moment}", label(*moment, 0)))
+            .collect();
+        let out = mlog(scratch.path())
+            .env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+            .args(["-n", &last.to_string(), "-o", "tai64n", "log"])
+            .run(b"");
+        let found = String::from_utf8_lossy(&out.stdout);
+        let found: Vec<String> = found.lines().filter(|line| line.contains("xxx")).map(brief).collect();
+        assert_eq!(found, wanted, "last {last}");
+    }
 }
 
 /// Label and number of a line, also as JSON.
