@@ -17,29 +17,17 @@ const PROBE_BYTES: usize = 4096;
 /// What is left is read from one end to the other.
 const REST_BYTES: u64 = 8192;
 
-/// Where a file begins to be of interest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begins {
-    /// At this offset: the first line of the moment or later, or the end of the file.
-    At(u64),
-    /// Nobody can tell: no line has a stamp.
-    Unstamped,
-}
-
-/// The first line of `file` with a stamp of `since` or later; where local time was set back perhaps one before it, so that the lines
-/// from there on tell which of two equal hours is meant.
+/// Where the first line of `file` with a stamp of `since` or later begins, or the end of the file; where local time was set back
+/// perhaps one before it, so that the lines from there on tell which of two equal hours is meant.
 ///
-/// The file's stamps do not decrease; otherwise the answer is some line in it. A compressed file is always of interest from its
-/// beginning. Cost: some twenty reads of 4 KiB, whatever the size.
+/// The file's stamps do not decrease; otherwise the answer is some line in it. A compressed file, and one without stamps, is always of
+/// interest from its beginning. Cost: some twenty reads of 4 KiB, whatever the size.
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn first(file: &Opened, since: Label, stamps: &mut Stamps) -> io::Result<Begins> {
-    if !is_stamped(file, stamps) {
-        return Ok(Begins::Unstamped);
-    }
-    if !file.is_plain() {
-        return Ok(Begins::At(0));
+pub fn first(file: &Opened, since: Label, stamps: &mut Stamps) -> io::Result<u64> {
+    if !is_stamped(file, stamps) || !file.is_plain() {
+        return Ok(0);
     }
     // What is before `low` is too early; what is at `high` is not, or it is the end.
     let (mut low, mut high) = (0, file.size_now()?);
@@ -56,11 +44,11 @@ pub fn first(file: &Opened, since: Label, stamps: &mut Stamps) -> io::Result<Beg
         for line in lines(block) {
             let at = offset + line.start as u64;
             if latest(&block[line], stamps).is_some_and(|limit| limit >= since) {
-                return Ok(Begins::At(at));
+                return Ok(at);
             }
         }
     }
-    Ok(Begins::At(file.size_now()?))
+    file.size_now()
 }
 
 /// Whether lines of `file` have stamps, as far as its first bytes tell.

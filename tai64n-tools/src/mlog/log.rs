@@ -458,11 +458,16 @@ impl Log {
     fn begin(&mut self, files: Vec<LogFile>, start: &Start, select: &Select, has_read: &mut dyn FnMut(u64)) {
         let (from, offset) = match start {
             Start::Oldest => (0, 0),
-            Start::Since(since) => self.since(&files, *since),
+            Start::Since(since) => {
+                let start = self.since(&files, *since);
+                self.carry = self.carry_into(&files, start.0);
+                start
+            }
             Start::Last(most) => self.last(&files, *most, select, has_read),
             Start::At(place) => match self.find(place, false, &files) {
                 Some(found) => {
                     self.lost = found.lost.then_some(place.last.map(|(moment, _)| moment));
+                    self.carry = place.last.map(|(moment, _)| moment);
                     self.place = Some(place.clone());
                     (found.file, found.offset)
                 }
@@ -497,7 +502,8 @@ impl Log {
             let Ok(dir) = self.dir.try_clone() else { return least };
             let mut reader = Log::on(self.path.clone(), dir, false, self.leaves_partial, self.stamps.clone());
             reader.wait_for(files.iter().map(clone_file).collect(), start.0, start.1);
-            reader.carry = self.carry.filter(|_| start == least);
+            self.carry = self.carry_into(files, start.0);
+            reader.carry = self.carry;
             let mut source = Source::new(reader, select.clone(), self.stamps.clone());
             let mut count = 0;
             while source.fill() == Fill::Lines {
@@ -511,7 +517,6 @@ impl Log {
                 self.last_lines = count;
                 return start;
             }
-            self.carry = None;
             bytes = bytes.saturating_mul(2);
         }
     }
@@ -519,26 +524,23 @@ impl Log {
     /// The first file that has lines of this moment or later, and where in it they begin.
     fn since(&mut self, files: &[LogFile], since: Label) -> (usize, u64) {
         let from = files.partition_point(|file| file.label.is_some_and(|label| label < since));
-        let Some(opened) = files.get(from).and_then(|file| reopen(&self.dir, file).ok()) else {
-            return (from, 0);
+        let opened = files.get(from).and_then(|file| reopen(&self.dir, file).ok());
+        let offset = opened.and_then(|file| bisect::first(&file, since, &mut self.stamps).ok());
+        (from, offset.unwrap_or(0))
+    }
+
+    /// The moment before file number `from`, as the old logs before it tell: what has no stamp at its beginning belongs there, and of
+    /// two equal hours it tells which is meant.
+    fn carry_into(&mut self, files: &[LogFile], from: usize) -> Option<Label> {
+        let (before, rest) = files.split_at_checked(from)?;
+        let mut is_stamped = |file: &&LogFile| {
+            reopen(&self.dir, file).is_ok_and(|file| bisect::is_stamped(&file, &mut self.stamps))
         };
-        match bisect::first(&opened, since, &mut self.stamps) {
-            Ok(bisect::Begins::At(offset)) => {
-                // What has no stamp at the beginning of a file belongs to the end of the one before.
-                self.carry = from.checked_sub(1).and_then(|before| files[before].label);
-                (from, offset)
-            }
-            // They belong to the last line with a stamp in the files before. Where none has one, nobody can tell.
-            Ok(bisect::Begins::Unstamped) => {
-                let stamped = files[..from].iter().rev().find(|file| {
-                    let opened = reopen(&self.dir, file).ok();
-                    opened.is_some_and(|file| bisect::is_stamped(&file, &mut self.stamps))
-                });
-                self.carry = stamped.and_then(|file| file.label);
-                (from, 0)
-            }
-            Err(_) => (from, 0),
+        if rest.first().is_some_and(|file| is_stamped(&file)) {
+            return before.last()?.label;
         }
+        // Lines without stamps belong to the last line that has one, however many files lie between. Where none has, nobody can tell.
+        before.iter().rev().find(is_stamped)?.label
     }
 
     fn find(&self, place: &Place, is_done: bool, files: &[LogFile]) -> Option<Found> {

@@ -54,6 +54,9 @@ use watch::Watch;
 /// With a cursor so much is written before the place is kept; what a kill repeats is no more.
 const CURSOR_BYTES: usize = 64 * 1024;
 
+/// And where nothing is wanted so much is read: what a kill makes us read again.
+const PASSED_BYTES: u64 = 16 * 1024 * 1024;
+
 /// Logs that had nothing are asked again this often while another one has much.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -264,6 +267,7 @@ impl Run<'_> {
         let mut skip = self.lines_too_many();
         let mut asked = Instant::now();
         let mut unkept = 0;
+        let mut kept_at = self.read_bytes();
         loop {
             self.troubles();
             if printed != self.merge.sources.len() {
@@ -301,6 +305,11 @@ impl Run<'_> {
                         output.flush()?;
                     }
                     self.show_progress();
+                    let read = self.read_bytes();
+                    if self.cursor.is_some() && read - kept_at >= PASSED_BYTES {
+                        self.keep(&mut output)?;
+                        kept_at = read;
+                    }
                 }
                 Next::Idle => self.wait(&mut output)?,
                 Next::End if self.options.follows && !self.pending.is_empty() => self.wait(&mut output)?,

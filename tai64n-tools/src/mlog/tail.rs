@@ -1,6 +1,6 @@
 //! A place before the last lines of a log: so many bytes before its end.
 
-use super::bisect::{self, Begins, line_start};
+use super::bisect::{self, line_start};
 use super::file::Opened;
 use crate::logdir::LogFile;
 use crate::moment::{STAMP_BYTES, Stamps};
@@ -45,7 +45,7 @@ pub fn before_end(
             let both = stamps.both(&head);
             if let Some((first, second)) = both
                 && first != second
-                && let Ok(Begins::At(begin)) = bisect::first(&opened, first, stamps)
+                && let Ok(begin) = bisect::first(&opened, first, stamps)
             {
                 // Which of two equal hours it is in is told by the lines from their beginning on.
                 at = at.min(begin);

@@ -41,6 +41,21 @@ fn each_run_shows_what_came_since_the_last() {
     assert_eq!(next(scratch.path()), "");
 }
 
+#[test]
+fn the_place_is_kept_where_nothing_is_wanted_too() {
+    let Some(strace) = tests::rig::strace() else { return };
+    let scratch = Scratch::new();
+    let text = line(1, &"x".repeat(1000)).repeat(50_000);
+    put(&scratch.join("log"), &[("current", &text)]);
+    let trace = ["-f", "-qq", "-o", "renames", "-e", "trace=/rename.*"];
+    let search = mlog(scratch.path()).args(["-g", "nowhere", "--cursor", "cursor", "log"]);
+    let out = search.behind([strace].into_iter().chain(trace)).run(b"");
+    assert_eq!((out.status().as_str(), out.stdout.len()), ("exit 0", 0), "{out}");
+    let renames = fs::read_to_string(scratch.join("renames")).expect("strace wrote it");
+    // Of 51 MB after each 16 MiB, and at the end.
+    assert_eq!(renames.lines().count(), 4, "{renames}");
+}
+
 /// Moves `current` away as old log `name` with this content, and begins a new one with `after`.
 fn rotate(dir: &Path, name: &str, content: &[u8], after: &str) {
     // Made before the old one goes, so that the inode is another.

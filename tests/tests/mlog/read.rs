@@ -247,6 +247,12 @@ fn an_hour_that_comes_twice() {
     }
     put(&scratch.join("log"), &[("current", &text)]);
     put(&scratch.join("other"), &[("current", "")]);
+    // The same in files of 100 lines with a stamp.
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for (lines, moments) in lines.chunks(200).zip(moments.chunks(100)) {
+        let name = format!("{}.s", label(moments[moments.len() - 1], 1));
+        put(&scratch.join("files"), &[(&name, &lines.concat())]);
+    }
     for from in [-7000, -3602, -3600, -3000, -2, 0, 2, 3000, 3600, 5000] {
         for until in [from + 2, -2000, 2000, 3599, 9000] {
             for last in ["all", "4"] {
@@ -261,9 +267,12 @@ fn an_hour_that_comes_twice() {
                 if last == "4" {
                     wanted.drain(..wanted.len().saturating_sub(2));
                 }
-                for (format, logs) in
-                    [("tai64n", &["log"][..]), ("tai64n", &["log", "other"]), ("json", &["log"])]
-                {
+                for (format, logs) in [
+                    ("tai64n", &["log"][..]),
+                    ("tai64n", &["log", "other"]),
+                    ("tai64n", &["files"]),
+                    ("json", &["log"]),
+                ] {
                     let out = mlog(scratch.path())
                         .env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
                         .args(["--since", &since, "--until", &until, "-n", last, "-o", format])
