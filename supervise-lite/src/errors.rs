@@ -2,10 +2,12 @@
 //!
 //! They write into one pipe. Its reader is a process of its own, which lives until the last writer has gone: so nobody meets
 //! a broken pipe, whoever else dies. It never waits for those it hands the bytes to. To readproctitle it writes into a pipe
-//! of ours that does not wait. Standard error is somebody else's too, so it cannot be told not to wait: a thread waits for it,
-//! and what comes while it waits is dropped beyond a bound.
+//! of ours that does not wait; when that is full the newest bytes are kept, since they are what is to be shown. Standard error is
+//! somebody else's too, so it cannot be told not to wait: a thread waits for it, and what comes while it waits is dropped
+//! beyond a bound.
 
 use logcore::strerr::Errno;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FileType, OFlags, fcntl_setfl, fstat};
 use rustix::io::{read, retry_on_intr, write};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -14,7 +16,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-/// Bytes that are passed on at once.
+/// Bytes that are passed on at once, and that are kept for a readproctitle that is late: it shows some hundred.
 const BLOCK_BYTES: usize = 4096;
 /// Blocks that wait for standard error.
 const BLOCKS: usize = 64;
@@ -61,14 +63,18 @@ impl Errors {
         self.shut();
         let stderr = Stderr::new();
         let mut block = [0; BLOCK_BYTES];
+        let mut late = Vec::new();
         loop {
+            if !late.is_empty() && !self.wait_for_both(&mut late) {
+                continue;
+            }
             let count = match retry_on_intr(|| read(&self.reader, &mut block)) {
                 Ok(0) | Err(_) => break,
                 Ok(count) => count,
             };
             let block = block.get(..count).unwrap_or_default();
-            // Full, or nobody there: the next readproctitle begins with what comes then.
-            let _ = write(&self.title_writer, block);
+            late.extend_from_slice(block);
+            self.show(&mut late);
             if let Some(stderr) = &stderr {
                 stderr.write(block);
             }
@@ -76,6 +82,28 @@ impl Errors {
         if let Some(stderr) = stderr {
             stderr.finish();
         }
+    }
+
+    /// Waits until readproctitle takes what is `late`, or more errors come: whether they do.
+    fn wait_for_both(&self, late: &mut Vec<u8>) -> bool {
+        let mut both =
+            [PollFd::new(&self.reader, PollFlags::IN), PollFd::new(&self.title_writer, PollFlags::OUT)];
+        if retry_on_intr(|| poll(&mut both, None)).is_err() {
+            // Then errors come first.
+            return true;
+        }
+        let [errors, title] = both.map(|fd| !fd.revents().is_empty());
+        if title {
+            self.show(late);
+        }
+        errors
+    }
+
+    /// Writes to readproctitle what it has room for, and keeps the newest of the rest.
+    fn show(&self, late: &mut Vec<u8>) {
+        let taken = retry_on_intr(|| write(&self.title_writer, late)).unwrap_or(0);
+        let rest = late.len() - taken.min(late.len());
+        late.drain(..late.len() - rest.min(BLOCK_BYTES));
     }
 }
 

@@ -226,6 +226,23 @@ fn a_standard_error_that_takes_nothing_holds_nobody_up() {
 }
 
 #[test]
+fn what_came_last_is_shown_by_a_readproctitle_that_was_late() {
+    let mut tree = tree();
+    tree.service("a", "until test -e go; do sleep 0.05; done\nseq 300000\n>ready\nexec sleep 1000", "");
+    if !tree.boot(&[]) {
+        return;
+    }
+    let title = child(&tree, "readproctitle", None);
+    kill(title, Signal::STOP);
+    fs::write(tree.join("store/a/go"), "").expect("own directory");
+    wait_until(SOON, "two megabytes are written", || tree.join("store/a/ready").exists());
+    kill(title, Signal::CONT);
+    shows(title, "299999\n300000\n");
+    assert_eq!(tree.stop().status(), "exit 0");
+    tree.wait_for_peace();
+}
+
+#[test]
 fn killall_of_the_group_ends_everything() {
     let mut tree = tree();
     tree.service("a", SLEEP, "exec multilog ./main");
