@@ -38,6 +38,8 @@ fn the_clean_end_goes_on_with_a_rotation_that_failed() {
     let (mut rig, mut log) = begun(|_| ());
     rig.refuse(Call::RenameNew, Errno::IO);
     log.rotate();
+    let refused = "unable to rename current to previous in directory ./a: input/output error";
+    assert_eq!(trouble(log.close(false)), refused);
     rig.relent();
     assert_eq!(log.close(false), Err(Blocked::Finisher));
     assert_eq!(rig.close(&mut log, false), Some(true));
@@ -49,6 +51,24 @@ fn the_clean_end_goes_on_with_a_rotation_that_failed() {
     rig.relent();
     assert_eq!(rig.close(&mut log, true), Some(true));
     assert_eq!(rig.files(), ["current+ one|"]);
+}
+
+/// What is in doubt is tried again and again, though a stop is asked for: how long is for the road to say.
+#[test]
+fn trouble_with_doubt_is_told_and_not_the_end() {
+    for stop in [false, true] {
+        let (mut rig, mut log) = begun(|config| config.sync = Sync::EachBatch);
+        rig.append(&mut log, "two\n");
+        rig.refuse(Call::Sync, Errno::IO);
+        rig.refuse(Call::RenameNew, Errno::IO);
+        log.sync_now().unwrap_err();
+        let refused = "unable to rename current to previous in directory ./a: input/output error";
+        assert_eq!(trouble(log.close(stop)), refused);
+        assert_eq!(rig.files(), ["current one|two|"]);
+        rig.relent();
+        assert_eq!(rig.close(&mut log, stop), Some(true));
+        assert_eq!(rig.files(), ["@.u one|two|", "current+ "]);
+    }
 }
 
 #[test]
