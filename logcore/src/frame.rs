@@ -12,7 +12,7 @@ use crate::stamp::{STAMP_BYTES, Stamper};
 /// Most bytes of a frame's text when it is copied; one line can go beyond.
 const TEXT_BYTES: usize = 24 * 1024;
 /// Lines up to this length are copied in one piece.
-const SHORT_LINE: usize = 64;
+const SHORT_LINE: usize = 128;
 /// Room for the text of a frame and one long line. A block of this size comes from the system untouched: only what is
 /// written over takes memory.
 const TEXT_ROOM: usize = 128 * 1024;
@@ -101,19 +101,18 @@ impl Text {
     ///
     /// Copies of constant length need no call: what they copy too much is written over by what comes next.
     #[inline]
-    fn push_stamped(&mut self, stamp: (&[u8; STAMP_BYTES], usize), batch: &[u8], start: usize, end: usize) {
+    fn push_stamped(&mut self, stamper: &mut Stamper, batch: &[u8], start: usize, end: usize) {
         let line = end - start;
         self.reserve(line + SHORT_LINE);
         let place = &mut self.buffer[self.len..];
-        if let Some(place) = place.first_chunk_mut::<STAMP_BYTES>() {
-            *place = *stamp.0;
-        }
-        let place = &mut place[stamp.1..];
+        // There is room for a stamp: it was reserved.
+        let stamp = place.first_chunk_mut().map_or(0, |place| stamper.stamp(place));
+        let place = &mut place[stamp..];
         match (batch[start..].first_chunk::<SHORT_LINE>(), place.first_chunk_mut::<SHORT_LINE>()) {
             (Some(short), Some(place)) if line <= SHORT_LINE => *place = *short,
             _ => place[..line].copy_from_slice(&batch[start..end]),
         }
-        self.len += stamp.1 + line;
+        self.len += stamp + line;
     }
 }
 
@@ -310,7 +309,7 @@ impl Framer {
     fn add(&mut self, batch: &[u8], start: usize, end: usize) {
         let text_start = self.text.len;
         let (text_end, seen) = if let Some(stamper) = &mut self.stamper {
-            self.text.push_stamped(stamper.stamp(), batch, start, end);
+            self.text.push_stamped(stamper, batch, start, end);
             (self.text.len, &self.text.bytes()[text_start..])
         } else if self.copied {
             self.text.push(&batch[start..end]);

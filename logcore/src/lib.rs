@@ -25,6 +25,7 @@
 pub mod script;
 pub mod source;
 pub mod split;
+pub mod digits;
 pub mod label;
 pub mod stamp;
 pub mod pattern;

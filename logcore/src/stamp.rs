@@ -4,7 +4,8 @@
 //! clock reading serves a whole batch: the lines in it follow each other by a nanosecond. The text of a second is made
 //! once, the nanoseconds are written into it for each line. No clock is read here: time comes in as a [`Label`].
 
-use crate::label::{LABEL_BYTES, Label, nanos_digits};
+use crate::digits;
+use crate::label::Label;
 use chrono::{DateTime, FixedOffset, Local, NaiveDate, Offset, TimeZone};
 
 /// Which stamp a line gets. It belongs to the line: patterns see it.
@@ -127,30 +128,27 @@ impl Stamper {
         }
     }
 
-    /// The stamp of the next line: so many of these bytes, its space included. The line after it is one nanosecond later.
+    /// Writes the stamp of the next line to the beginning of `place` and returns its length, its space included; what stands
+    /// behind it there has no meaning. The line after it is one nanosecond later.
     #[inline]
-    pub fn stamp(&mut self) -> (&[u8; STAMP_BYTES], usize) {
+    pub fn stamp(&mut self, place: &mut [u8; STAMP_BYTES]) -> usize {
         let moment = self.next;
         if self.text_second != moment.tai_seconds() {
             self.write_second(moment);
         }
-        let nanos = moment.nanos();
+        // The fraction goes into the copy: to copy what has just been written in other pieces makes a processor wait.
+        *place = self.text;
         // `write_second` left room for the fraction of this kind.
+        let fraction = &mut place[self.fraction..];
         match self.kind {
-            StampKind::Tai64n => {
-                self.text[LABEL_BYTES - 8..LABEL_BYTES].copy_from_slice(&nanos_digits(nanos))
-            }
-            StampKind::Local => decimal9(&mut self.text[self.fraction..], nanos),
-            StampKind::LocalMillis => decimal3(&mut self.text[self.fraction..], nanos / 1_000_000),
-            StampKind::Accustamp => {
-                let place = &mut self.text[self.fraction..];
-                decimal3(place, nanos / 1_000_000);
-                decimal3(&mut place[3..], nanos / 1000 % 1000);
-            }
+            StampKind::Tai64n => fraction[..8].copy_from_slice(&digits::hex(moment.nanos())),
+            StampKind::Local => fraction[..9].copy_from_slice(&digits::decimal(moment.nanos())),
+            StampKind::LocalMillis => fraction[..3].copy_from_slice(&digits::decimal(moment.nanos())[..3]),
+            StampKind::Accustamp => fraction[..6].copy_from_slice(&digits::decimal(moment.nanos())[..6]),
         }
         self.next = moment.after();
         self.stamped = true;
-        (&self.text, self.len)
+        self.len
     }
 
     #[cold]
@@ -190,28 +188,14 @@ fn local_time(second: i64, zone: Zone) -> DateTime<FixedOffset> {
     utc.with_timezone(&offset)
 }
 
-/// Three decimal digits; `value` is below 1000.
-#[inline]
-fn decimal3(place: &mut [u8], value: u32) {
-    let digits = [value / 100 % 10, value / 10 % 10, value % 10].map(|digit| b'0' + digit as u8);
-    place[..3].copy_from_slice(&digits);
-}
-
-#[inline]
-fn decimal9(place: &mut [u8], nanos: u32) {
-    let (millis, rest) = (nanos / 1_000_000, nanos % 1_000_000);
-    decimal3(place, millis);
-    decimal3(&mut place[3..], rest / 1000);
-    decimal3(&mut place[6..], rest % 1000);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn text(stamper: &mut Stamper) -> String {
-        let (bytes, len) = stamper.stamp();
-        String::from_utf8(bytes[..len].to_vec()).expect("stamps are ASCII")
+        let mut place = [0; STAMP_BYTES];
+        let len = stamper.stamp(&mut place);
+        String::from_utf8(place[..len].to_vec()).expect("stamps are ASCII")
     }
 
     fn stamp(kind: StampKind, moment: Label) -> String {
@@ -268,7 +252,7 @@ mod tests {
     fn a_clock_that_steps_back_far_is_followed() {
         let mut stamper = Stamper::new(StampKind::Accustamp, Zone::Fixed(0));
         stamper.at(Label::from_unix(5000, 0));
-        stamper.stamp();
+        text(&mut stamper);
         stamper.at(Label::from_unix(3000, 0));
         assert_eq!(text(&mut stamper), "3000.000000 ");
     }

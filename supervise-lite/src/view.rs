@@ -6,7 +6,7 @@ use crate::status::{Since, Status, Want};
 use crate::supervised::{NoStatus, read_status, touch_ok};
 use logcore::disk::{Disk, RealDisk};
 use logcore::label::Label;
-use logcore::stamp::{StampKind, Stamper, Zone};
+use logcore::stamp::{STAMP_BYTES, StampKind, Stamper, Zone};
 use logcore::strerr::{Errno, words};
 use rustix::fs::{CWD, stat};
 
@@ -162,8 +162,9 @@ fn want(want: Want) -> &'static str {
 fn local(seconds: i64) -> String {
     let mut stamper = Stamper::new(StampKind::LocalMillis, Zone::Local);
     stamper.at(Label::from_unix(seconds, 0));
-    let (text, length) = stamper.stamp();
-    let text = String::from_utf8_lossy(text.get(..length).unwrap_or_default());
+    let mut place = [0; STAMP_BYTES];
+    let length = stamper.stamp(&mut place);
+    let text = String::from_utf8_lossy(place.get(..length).unwrap_or_default());
     text.split('.').next().unwrap_or_default().to_owned()
 }
 

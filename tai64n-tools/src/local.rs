@@ -7,6 +7,7 @@
 use crate::calendar::{DAY, date, days_before};
 use crate::filter::{Begin, Beginning, Place, TEXT_BYTES};
 use crate::zone::{Span, Zone};
+use logcore::digits;
 use logcore::label::{LABEL_BYTES, Label};
 
 /// How a moment is written.
@@ -65,12 +66,12 @@ impl LocalTime {
             return LEAVE;
         }
         *place = self.text;
+        let digits = digits::decimal(nanos);
         let fraction = &mut place[self.fraction..];
-        let (millis, rest) = (nanos / 1_000_000, nanos % 1_000_000);
-        three(fraction, millis);
-        if !self.form.millis {
-            three(&mut fraction[3..], rest / 1000);
-            three(&mut fraction[6..], rest % 1000);
+        if self.form.millis {
+            fraction[..3].copy_from_slice(&digits[..3]);
+        } else {
+            fraction[..9].copy_from_slice(&digits);
         }
         Begin::Change { taken: LABEL_BYTES, written: self.len }
     }
@@ -148,32 +149,10 @@ impl Beginning for LocalTime {
     }
 }
 
-/// The value of eight hexadecimal digits, if it is below 10^9.
+/// The nanoseconds that these digits say, if they are below 10^9.
 #[inline]
 fn nanoseconds(digits: &[u8; 8]) -> Option<u32> {
-    let values = digits.map(|digit| DIGIT[usize::from(digit)]);
-    let is_hex = values.iter().fold(0, |all, value| all | value) < 16;
-    let nanos = values.iter().fold(0, |nanos, value| nanos << 4 | u32::from(*value & 15));
-    (is_hex && nanos < 1_000_000_000).then_some(nanos)
-}
-
-/// The value of each hexadecimal digit, and 255 for what is none.
-const DIGIT: [u8; 256] = {
-    let mut table = [255; 256];
-    let mut value = 0;
-    while value < 16 {
-        table[b"0123456789abcdef"[value] as usize] = value as u8;
-        table[b"0123456789ABCDEF"[value] as usize] = value as u8;
-        value += 1;
-    }
-    table
-};
-
-/// Writes three decimal digits; `value` is below 1000.
-#[inline]
-fn three(place: &mut [u8], value: u32) {
-    let digits = [value / 100, value / 10 % 10, value % 10].map(|digit| b'0' + digit as u8);
-    place[..3].copy_from_slice(&digits);
+    digits::parse_hex(digits).filter(|nanos| *nanos < 1_000_000_000)
 }
 
 /// A text as it grows. Nothing written here comes near its end: the longest is 35 bytes.

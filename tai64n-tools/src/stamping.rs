@@ -5,7 +5,8 @@
 //! made once, those of the nanoseconds for each line.
 
 use crate::filter::{Begin, Beginning, Place, TEXT_BYTES};
-use logcore::label::{LABEL_BYTES, Label, nanos_digits};
+use logcore::digits;
+use logcore::label::{LABEL_BYTES, Label};
 
 /// Where the digits of the nanoseconds begin.
 const NANOS: usize = 17;
@@ -50,7 +51,7 @@ impl<C: FnMut() -> Label> Beginning for Stamping<C> {
             self.second = second;
         }
         *place = self.text;
-        place[NANOS..LABEL_BYTES].copy_from_slice(&nanos_digits(moment.nanos()));
+        place[NANOS..LABEL_BYTES].copy_from_slice(&digits::hex(moment.nanos()));
         self.last = Some(moment);
         self.next = moment.after();
         Begin::Change { taken: 0, written: LABEL_BYTES + 1 }
