@@ -21,7 +21,7 @@ pub const HEAD_BYTES: usize = 1000;
 /// assert_eq!(lines.partial(), b"thr");
 /// ```
 pub fn lines(batch: &[u8]) -> Lines<'_> {
-    Lines { batch, start: 0, block: 0, ends: ends(batch) }
+    Lines { batch, start: 0, searched: 0, base: 0, ends: [0; ENDS], next: 0, found: 0 }
 }
 
 /// Iterator over the complete lines of a batch; see [`lines`].
@@ -29,10 +29,15 @@ pub struct Lines<'a> {
     batch: &'a [u8],
     /// Where the next line begins: one past the last `\n` that was given out.
     start: usize,
-    /// Where the block begins that is looked at.
-    block: usize,
-    /// Its ends of lines that were not given out, a bit each.
-    ends: u64,
+    /// So much of the batch has been searched.
+    searched: usize,
+    /// Where the last search began.
+    base: usize,
+    /// What it found: one past each `\n`, counted from `base`.
+    ends: [u16; ENDS],
+    /// The first of these that was not given out.
+    next: usize,
+    found: usize,
 }
 
 impl<'a> Lines<'a> {
@@ -45,6 +50,50 @@ impl<'a> Lines<'a> {
     pub fn offset(&self) -> usize {
         self.start
     }
+
+    /// Searches on, and whether there was anything left to search.
+    fn search(&mut self) -> bool {
+        let rest = &self.batch[self.searched..];
+        let rest = &rest[..rest.len().min(SEARCH_BYTES)];
+        (self.base, self.next, self.found) = (self.searched, 0, 0);
+        self.searched += rest.len();
+        let (blocks, last) = rest.as_chunks::<BLOCK_BYTES>();
+        let mut at = 0;
+        for block in blocks {
+            self.note(at, newlines(block));
+            at += BLOCK_BYTES;
+        }
+        if !last.is_empty() {
+            let mut block = [0; BLOCK_BYTES];
+            block[..last.len()].copy_from_slice(last);
+            self.note(at, newlines(&block));
+        }
+        !rest.is_empty()
+    }
+
+    /// Notes the ends that a block has which begins at `at`.
+    ///
+    /// How many there are cannot be guessed, so two are noted whether they are there or not: that is cheaper than a wrong guess at
+    /// every other block.
+    #[inline]
+    fn note(&mut self, at: usize, newlines: u64) {
+        let mut left = newlines;
+        for _ in 0..2 {
+            self.note_first(at, left);
+            left &= left.wrapping_sub(1);
+        }
+        while left != 0 {
+            self.note_first(at, left);
+            left &= left - 1;
+        }
+    }
+
+    #[inline]
+    fn note_first(&mut self, at: usize, newlines: u64) {
+        // At most `SEARCH_BYTES`.
+        self.ends[self.found] = (at + newlines.trailing_zeros() as usize + 1) as u16;
+        self.found += usize::from(newlines != 0);
+    }
 }
 
 impl<'a> Iterator for Lines<'a> {
@@ -52,13 +101,13 @@ impl<'a> Iterator for Lines<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        while self.ends == 0 {
-            let rest = self.batch.get(self.block + BLOCK_BYTES..)?;
-            self.block += BLOCK_BYTES;
-            self.ends = ends(rest);
+        while self.next == self.found {
+            if !self.search() {
+                return None;
+            }
         }
-        let end = self.block + self.ends.trailing_zeros() as usize + 1;
-        self.ends &= self.ends - 1;
+        let end = self.base + usize::from(self.ends[self.next]);
+        self.next += 1;
         let line = &self.batch[self.start..end];
         self.start = end;
         Some(line)
@@ -67,16 +116,17 @@ impl<'a> Iterator for Lines<'a> {
 
 /// So much is searched at once. A search from newline to newline, as memchr does it, takes most of its time to begin and to end:
 /// lines are short.
+const SEARCH_BYTES: usize = 1024;
+
+/// Room for the ends in so much, and for two that are not there.
+const ENDS: usize = SEARCH_BYTES + 2;
+
+/// A vector of bits for the bytes of so much.
 const BLOCK_BYTES: usize = 64;
 
-/// Where the first block of `bytes` has newlines: bit `i` for byte `i`.
+/// Where `block` has newlines: bit `i` for byte `i`.
 #[inline]
-fn ends(bytes: &[u8]) -> u64 {
-    let mut last = [0; BLOCK_BYTES];
-    let block = bytes.first_chunk().unwrap_or_else(|| {
-        last[..bytes.len()].copy_from_slice(bytes);
-        &last
-    });
+fn newlines(block: &[u8; BLOCK_BYTES]) -> u64 {
     let (parts, _) = block.as_chunks::<16>();
     parts.iter().rev().fold(0, |ends, part| {
         let newlines = u8x16::new(*part).simd_eq(u8x16::splat(b'\n'));
@@ -99,6 +149,27 @@ pub fn whole_bytes(batch: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_end_wherever_newlines_stand_in_blocks_and_searches() {
+        for period in (1..140).chain([SEARCH_BYTES - 1, SEARCH_BYTES, SEARCH_BYTES + 1]) {
+            for len in (0..70).chain(2 * SEARCH_BYTES - 70..2 * SEARCH_BYTES + 70) {
+                let batch: Vec<u8> =
+                    (1..=len).map(|at| if at % period == 0 { b'\n' } else { b'x' }).collect();
+                let mut lines = lines(&batch);
+                for wanted in batch.chunks_exact(period) {
+                    assert_eq!(lines.next(), Some(wanted), "period {period}, {len} bytes");
+                }
+                assert_eq!(lines.next(), None);
+                assert_eq!(lines.next(), None);
+                assert_eq!(
+                    lines.partial(),
+                    batch.chunks_exact(period).remainder(),
+                    "period {period}, {len} bytes"
+                );
+            }
+        }
+    }
 
     #[test]
     fn heads_end_before_the_newline_and_at_1000_bytes() {
