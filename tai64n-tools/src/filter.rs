@@ -4,7 +4,7 @@
 //! be told yet at most [`HELD_BYTES`]. What is in the block goes out before each wait for input, so that nothing is held
 //! while nothing comes; while input is there, blocks go out full. No byte is lost, also when reading fails in the middle.
 
-use memchr::memchr;
+use logcore::split;
 use std::io::{self, ErrorKind, Read};
 
 /// The longest text that can be put at the beginning of a line.
@@ -20,7 +20,7 @@ const BATCH_BYTES: usize = 64 * 1024;
 pub const BLOCK_BYTES: usize = 128 * 1024;
 
 /// Lines up to this length are copied by a few moves of fixed size instead of a call.
-const SHORT: usize = 64;
+const SHORT: usize = 128;
 
 /// Where a [`Beginning`] writes: bytes of the output itself. A text that is put together elsewhere and then copied makes the
 /// processor wait for each byte of it.
@@ -179,7 +179,10 @@ impl<B: Beginning> Filter<B> {
     /// ```
     pub fn change(&mut self, input: &[u8], ended: bool, block: &mut Block) -> Progress {
         let mut used = 0;
+        let mut lines = split::lines(input);
         while used < input.len() {
+            let ends = lines.next().is_some();
+            let end = if ends { lines.offset() } else { input.len() };
             if self.at_start {
                 let Some(place) = block.place() else {
                     return Progress { used, is_full: true };
@@ -193,16 +196,13 @@ impl<B: Beginning> Filter<B> {
                 self.at_start = false;
                 self.labelled.get_or_insert(taken > 0);
             }
-            let rest = &input[used..];
-            let end = memchr(b'\n', rest).map(|at| at + 1);
-            let len = end.unwrap_or(rest.len());
-            let fits = len.min(block.room());
-            block.put(rest, fits);
+            let fits = (end - used).min(block.room());
+            block.put(&input[used..], fits);
             used += fits;
-            if fits < len {
+            if used < end {
                 return Progress { used, is_full: true };
             }
-            self.at_start = end.is_some();
+            self.at_start = ends;
         }
         Progress { used, is_full: false }
     }
