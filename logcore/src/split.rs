@@ -21,7 +21,7 @@ pub const HEAD_BYTES: usize = 1000;
 /// assert_eq!(lines.partial(), b"thr");
 /// ```
 pub fn lines(batch: &[u8]) -> Lines<'_> {
-    Lines { batch, start: 0, searched: 0, base: 0, ends: [0; ENDS], next: 0, found: 0 }
+    Lines { batch, start: 0, searched: 0, base: 0, ends: [0; SEARCH_BYTES], next: 0, found: 0 }
 }
 
 /// Iterator over the complete lines of a batch; see [`lines`].
@@ -34,7 +34,7 @@ pub struct Lines<'a> {
     /// Where the last search began.
     base: usize,
     /// What it found: one past each `\n`, counted from `base`.
-    ends: [u16; ENDS],
+    ends: [u16; SEARCH_BYTES],
     /// The first of these that was not given out.
     next: usize,
     found: usize,
@@ -90,7 +90,7 @@ impl<'a> Lines<'a> {
 
     #[inline]
     fn note_first(&mut self, at: usize, newlines: u64) {
-        // At most `SEARCH_BYTES`.
+        // There is room: a block with an end that is not there has one at most, and its place is for all its bytes.
         self.ends[self.found] = (at + newlines.trailing_zeros() as usize + 1) as u16;
         self.found += usize::from(newlines != 0);
     }
@@ -117,9 +117,6 @@ impl<'a> Iterator for Lines<'a> {
 /// So much is searched at once. A search from newline to newline, as memchr does it, takes most of its time to begin and to end:
 /// lines are short.
 const SEARCH_BYTES: usize = 1024;
-
-/// Room for the ends in so much, and for two that are not there.
-const ENDS: usize = SEARCH_BYTES + 2;
 
 /// A vector of bits for the bytes of so much.
 const BLOCK_BYTES: usize = 64;
