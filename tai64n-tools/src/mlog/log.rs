@@ -100,7 +100,7 @@ pub struct Log {
     said: Option<String>,
     read_bytes: u64,
     dir_identity: Identity,
-    /// The moment that lines share which come before any with a stamp.
+    /// The moment of the line before those in the buffer: lines share it which come before any with a stamp.
     carry: Option<Label>,
     /// Lines that are wanted, when it was begun with the last so many.
     last_lines: u64,
@@ -200,7 +200,7 @@ impl Log {
         self.file.as_ref().and_then(|file| file.after)
     }
 
-    /// The moment of the line before the first one, if it is known.
+    /// The moment of the line before the lines at hand, if it is known.
     pub fn carry(&self) -> Option<Label> {
         self.carry
     }
@@ -238,6 +238,8 @@ impl Log {
     /// Reads until there are whole lines. All lines have been taken.
     pub fn fill(&mut self) -> Fill {
         self.remember();
+        self.carry =
+            self.place.as_ref().and_then(|place| place.last).map_or(self.carry, |(moment, _)| Some(moment));
         let mut may_list = self.follows;
         loop {
             let Some(file) = &mut self.file else {
@@ -557,7 +559,7 @@ impl Log {
         let before = opened.bytes(first, usize::try_from(offset - first).ok()?).ok()?;
         let after = files[..from].iter().rev().find_map(|file| file.label);
         let unnamed = has_previous(files) && file.is_current();
-        let last = last_moment(&before, &mut self.stamps);
+        let last = last_moment(&before, self.carry, &mut self.stamps);
         Some(Place { offset, print: print(&before), after, unnamed, last, ..Place::before(&opened) })
     }
 
@@ -571,7 +573,7 @@ impl Log {
         let mut place = Place::before(&file.opened);
         (place.offset, place.print) = (offset, print(&taken[taken.len() - own..]));
         (place.after, place.unnamed) = (file.after, file.unnamed);
-        place.last = last_moment(taken, &mut self.stamps).or_else(|| {
+        place.last = last_moment(taken, self.carry, &mut self.stamps).or_else(|| {
             // Without a stamp they all share that of the line before.
             let (moment, count) = self.place.as_ref()?.last?;
             Some((moment, count + lines(taken).count() as u64))
@@ -598,8 +600,8 @@ impl Log {
     }
 }
 
-/// The moment of the last line in `text`, and how many lines at the end share it.
-fn last_moment(text: &[u8], stamps: &mut Stamps) -> Option<(Label, u64)> {
+/// The moment of the last line in `text`, and how many lines at the end share it; `before` is that of the line before them all.
+fn last_moment(text: &[u8], before: Option<Label>, stamps: &mut Stamps) -> Option<(Label, u64)> {
     let mut end = text.len();
     let (mut last, mut count, mut unstamped) = (None, 0, 0);
     for _ in 0..MOST_EQUAL {
@@ -608,16 +610,31 @@ fn last_moment(text: &[u8], stamps: &mut Stamps) -> Option<(Label, u64)> {
         }
         let body = &text[..end];
         let from = memrchr(b'\n', body.strip_suffix(b"\n").unwrap_or(body)).map_or(0, |at| at + 1);
-        match (stamps.read(&body[from..], None), last) {
+        match (stamps.both(&body[from..]), last) {
             (None, _) => unstamped += 1,
-            (Some(stamp), Some(moment)) if stamp.moment != moment => break,
-            (Some(stamp), _) => {
-                last = Some(stamp.moment);
+            // Local time was set back: which of two equal hours it is is told by the lines before.
+            (Some((first, second)), _) if first != second => return last_in_order(text, before, stamps),
+            (Some((moment, _)), Some(last)) if moment != last => break,
+            (Some((moment, _)), _) => {
+                last = Some(moment);
                 count += 1 + unstamped;
                 unstamped = 0;
             }
         }
         end = from;
+    }
+    last.map(|moment| (moment, count))
+}
+
+/// The same, line after line.
+fn last_in_order(text: &[u8], before: Option<Label>, stamps: &mut Stamps) -> Option<(Label, u64)> {
+    let (mut last, mut count) = (before, 0);
+    for line in lines(text) {
+        let own = stamps.read(&text[line], last).map(|stamp| stamp.moment);
+        if own.is_some_and(|own| last != Some(own)) {
+            (last, count) = (own, 0);
+        }
+        count += 1;
     }
     last.map(|moment| (moment, count))
 }

@@ -56,6 +56,37 @@ fn the_place_is_kept_where_nothing_is_wanted_too() {
     assert_eq!(renames.lines().count(), 4, "{renames}");
 }
 
+/// When summer time ends an hour is shown twice; who comes back goes on in the one where he was.
+#[test]
+fn a_place_in_an_hour_that_comes_twice_tells_which() {
+    const END: i64 = 1_792_890_000; // 2026-10-25 01:00 UTC
+    let shown = |moment: i64| {
+        let shown = (moment - END + if moment < END { 3 } else { 2 } * 3600) as u64;
+        format!("2026-10-25 {:02}:{:02}:{:02}.000", shown / 3600, shown / 60 % 60, shown % 60)
+    };
+    let scratch = Scratch::new();
+    let mut text = String::new();
+    let mut goes_on = |moments: &mut dyn Iterator<Item = i64>| {
+        let mut wanted = String::new();
+        for moment in moments {
+            text += &format!("{} {moment} {}\n", shown(moment), "x".repeat(100));
+            wanted += &format!("{} {moment} {}\n", label(moment, 0), "x".repeat(100));
+        }
+        put(&scratch.join("log"), &[("current", &text)]);
+        let out = mlog(scratch.path())
+            .env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+            .args(["--cursor", "cursor", "-o", "tai64n", "log"])
+            .run(b"");
+        assert!(out.stdout == wanted.as_bytes(), "{wanted:.300}... but {out:.300}");
+    };
+    for moment in [-3000, -2, 600, 1200, 1200] {
+        goes_on(&mut [END + moment].into_iter());
+    }
+    // More than is read at once, to the end of the second hour and beyond.
+    goes_on(&mut (END + 1200..END + 3500).flat_map(|moment| [moment; 2]));
+    goes_on(&mut (END + 3500..END + 3700));
+}
+
 /// Moves `current` away as old log `name` with this content, and begins a new one with `after`.
 fn rotate(dir: &Path, name: &str, content: &[u8], after: &str) {
     // Made before the old one goes, so that the inode is another.
