@@ -136,8 +136,9 @@ impl Disk {
 fn mount(service: &Service, options: &str) -> Option<Disk> {
     let place = service.scratch.join("disk");
     fs::create_dir(&place).expect("own directory");
+    // With its source named it is mounted anew by these options alone: those it has name a user who is nobody in his namespace.
     let script = r#"mount -t tmpfs -o "$0" none disk && echo mounted >&2 || exit
-        while read -r how; do mount -o "remount,$how" disk && echo mounted >&2; done"#;
+        while read -r how; do mount -o "remount,$how" none disk && echo mounted >&2; done"#;
     let mut reasons = String::new();
     for namespaces in ["-Urm", "-m"] {
         let holder = Cmd::new("unshare")
