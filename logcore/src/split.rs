@@ -116,7 +116,7 @@ impl<'a> Iterator for Lines<'a> {
 
 /// So much is searched at once. A search from newline to newline, as memchr does it, takes most of its time to begin and to end:
 /// lines are short.
-const SEARCH_BYTES: usize = 1024;
+const SEARCH_BYTES: usize = 512;
 
 /// A vector of bits for the bytes of so much.
 const BLOCK_BYTES: usize = 64;
