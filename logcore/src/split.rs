@@ -88,9 +88,11 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Notes the first of `newlines`, if there is one.
     #[inline]
     fn note_first(&mut self, at: usize, newlines: u64) {
-        // There is room: a block with an end that is not there has one at most, and its place is for all its bytes.
+        // There is room for an end at every byte of the blocks so far, and no block notes more than that: of one with fewer than two
+        // ends, two.
         self.ends[self.found] = (at + newlines.trailing_zeros() as usize + 1) as u16;
         self.found += usize::from(newlines != 0);
     }
