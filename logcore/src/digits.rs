@@ -1,17 +1,17 @@
-//! The digits of nanoseconds, as labels and readable stamps have them: one after the other, for line after line.
+//! The digits of labels and readable stamps: one after the other, for line after line.
 //!
 //! All digits of a number are in one register at a time: no table but one, no branch.
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 
-/// Eight hexadecimal digits, lower case: the end of a label.
+/// Eight hexadecimal digits, lower case: a third of a label.
 ///
 /// ```
 /// assert_eq!(&logcore::digits::hex(811_661_123), b"3060f743");
 /// ```
 #[inline]
-pub fn hex(nanos: u32) -> [u8; 8] {
-    let [a, b, c, d] = nanos.to_be_bytes().map(|byte| HEX[usize::from(byte)]);
+pub fn hex(value: u32) -> [u8; 8] {
+    let [a, b, c, d] = value.to_be_bytes().map(|byte| HEX[usize::from(byte)]);
     [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]]
 }
 

@@ -3,6 +3,7 @@
 //! Seconds are `2^62 + 10 +` Unix seconds, as `tai_now.c` of daemontools 0.76 counts them. The crate tai64 holds that sum in
 //! `from_unix` and `to_unix`; its `now()` and its `SystemTime` conversions add 37 instead of 10 and must never be used.
 
+use crate::digits::{hex, parse_hex};
 use tai64::Tai64;
 
 /// A moment. Labels sort as their written forms do: byte order is time order.
@@ -67,42 +68,22 @@ impl Label {
     #[doc(alias = "fmt_tai64nstamp")]
     pub fn format(self) -> [u8; LABEL_BYTES] {
         let mut text = [b'@'; LABEL_BYTES];
-        put_hex(&mut text[1..17], self.seconds);
-        put_hex(&mut text[17..], u64::from(self.nanos));
+        text[1..9].copy_from_slice(&hex((self.seconds >> 32) as u32));
+        text[9..17].copy_from_slice(&hex(self.seconds as u32));
+        text[17..].copy_from_slice(&hex(self.nanos));
         text
     }
 
     /// Reads what [`format`](Self::format) writes; `None` for anything else, for reserved seconds, for nanoseconds of 10^9
     /// and more, and for the very last label, which has no successor.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let (at, digits) = text.split_first()?;
-        if *at != b'@' || digits.len() != LABEL_BYTES - 1 {
-            return None;
-        }
-        let seconds = hex(&digits[..16])?;
-        let nanos = u32::try_from(hex(&digits[16..])?).ok()?;
-        (nanos < NANOS_PER_SECOND && seconds < SECONDS_END - 1).then_some(Label { seconds, nanos })
+        let (_, digits) = text.split_first()?;
+        let ([high, low, nanos], []) = digits.as_chunks() else { return None };
+        let seconds = u64::from(parse_hex(high)?) << 32 | u64::from(parse_hex(low)?);
+        let label = Label { seconds, nanos: parse_hex(nanos)? };
+        let is_moment = label.nanos < NANOS_PER_SECOND && seconds < SECONDS_END - 1;
+        (is_moment && label.format() == text).then_some(label)
     }
-}
-
-/// Writes the low digits of `value` that fit into `place`, lower case.
-fn put_hex(place: &mut [u8], value: u64) {
-    let mut value = value;
-    for digit in place.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[(value & 15) as usize];
-        value >>= 4;
-    }
-}
-
-fn hex(digits: &[u8]) -> Option<u64> {
-    digits.iter().try_fold(0u64, |value, digit| {
-        let digit = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
-        };
-        Some(value << 4 | u64::from(digit))
-    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! line starts selected. What that leaves at a destination is the sign of the last pattern before it that matches, so all
 //! patterns can be asked at once. A few star patterns are tried one by one, last first; more of them, globs and regular
 //! expressions become one automaton, which reads a line once whatever their number and stops when it knows.
-//! [`naive`](crate::naive) has the walk, as the oracle.
+//! `naive`, of the feature `model`, has the walk, as the oracle.
 
 use crate::pattern::{Pattern, Star};
 use regex_automata::Anchored;
