@@ -15,7 +15,7 @@
 use super::buffer::Buffer;
 use super::file::{Opened, Text};
 use super::order::Source;
-use super::place::{Found, PRINT_BYTES, Place, clone_file, has_previous, print, reopen};
+use super::place::{Found, PRINT_BYTES, Place, clone_file, has_previous, last_moment, print, reopen};
 use super::select::{Select, lines};
 use super::{bisect, tail};
 use crate::files::reason;
@@ -24,7 +24,6 @@ use crate::moment::{STAMP_BYTES, Stamps};
 use logcore::disk::{Disk, RealDisk};
 use logcore::label::Label;
 use logcore::strerr::Errno;
-use memchr::memrchr;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read};
@@ -34,9 +33,6 @@ use std::path::{Path, PathBuf};
 /// A partial line of `current` up to this length is read again when more has come: a logger that starts after a kill cuts it off
 /// when its source is still in the pipe. Longer ones are never cut.
 const UNREAD_BYTES: usize = 4096;
-
-/// Equal moments before a place are counted up to here.
-const MOST_EQUAL: usize = 4096;
 
 /// Where to begin.
 #[derive(Clone, Debug)]
@@ -598,45 +594,6 @@ impl Log {
             self.troubles.push(Trouble::Lost(self.path.clone(), from, until));
         }
     }
-}
-
-/// The moment of the last line in `text`, and how many lines at the end share it; `before` is that of the line before them all.
-fn last_moment(text: &[u8], before: Option<Label>, stamps: &mut Stamps) -> Option<(Label, u64)> {
-    let mut end = text.len();
-    let (mut last, mut count, mut unstamped) = (None, 0, 0);
-    for _ in 0..MOST_EQUAL {
-        if end == 0 {
-            break;
-        }
-        let body = &text[..end];
-        let from = memrchr(b'\n', body.strip_suffix(b"\n").unwrap_or(body)).map_or(0, |at| at + 1);
-        match (stamps.both(&body[from..]), last) {
-            (None, _) => unstamped += 1,
-            // Local time was set back: which of two equal hours it is is told by the lines before.
-            (Some((first, second)), _) if first != second => return last_in_order(text, before, stamps),
-            (Some((moment, _)), Some(last)) if moment != last => break,
-            (Some((moment, _)), _) => {
-                last = Some(moment);
-                count += 1 + unstamped;
-                unstamped = 0;
-            }
-        }
-        end = from;
-    }
-    last.map(|moment| (moment, count))
-}
-
-/// The same, line after line.
-fn last_in_order(text: &[u8], before: Option<Label>, stamps: &mut Stamps) -> Option<(Label, u64)> {
-    let (mut last, mut count) = (before, 0);
-    for line in lines(text) {
-        let own = stamps.read(&text[line], last).map(|stamp| stamp.moment);
-        if own.is_some_and(|own| last != Some(own)) {
-            (last, count) = (own, 0);
-        }
-        count += 1;
-    }
-    last.map(|moment| (moment, count))
 }
 
 /// Device and inode.

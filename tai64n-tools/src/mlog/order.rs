@@ -4,10 +4,9 @@
 //! moments the log that was named first goes first. What is passed on are runs: neighbouring lines of one log.
 
 use super::log::{Fill, Log};
-use super::select::{Select, lines};
+use super::select::{Select, last_stamped, lines};
 use crate::moment::Stamps;
 use logcore::label::Label;
-use memchr::memrchr;
 use std::ops::Range;
 
 /// A log, and which of its lines are wanted.
@@ -106,24 +105,7 @@ impl Source {
 
     /// The moment of the last line with a stamp in the first `len` bytes that are not taken.
     fn moment_at_end(&mut self, len: usize) -> Option<Label> {
-        let whole = &self.log.lines()[..len];
-        let mut text = whole;
-        while !text.is_empty() {
-            let from = memrchr(b'\n', &text[..text.len() - 1]).map_or(0, |at| at + 1);
-            match self.stamps.both(&text[from..]) {
-                Some((first, second)) if first == second => return Some(first),
-                // Local time was set back: each line tells about the next.
-                Some(_) => {
-                    let mut last = self.last;
-                    for line in lines(whole) {
-                        last = self.stamps.read(&whole[line], last).map(|stamp| stamp.moment).or(last);
-                    }
-                    return last;
-                }
-                None => text = &text[..from],
-            }
-        }
-        None
+        last_stamped(&self.log.lines()[..len], self.last, &mut self.stamps)
     }
 
     /// The moment of the line before the run's first one, wanted or not, if it is known.

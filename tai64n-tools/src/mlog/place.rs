@@ -12,7 +12,7 @@
 
 use super::buffer::Lines;
 use super::file::Opened;
-use super::select::lines;
+use super::select::{last_stamped, lines, lines_back};
 use crate::logdir::{LogFile, PREVIOUS, PROCESSED};
 use crate::moment::Stamps;
 use logcore::label::Label;
@@ -24,6 +24,9 @@ use std::os::fd::OwnedFd;
 
 /// So many bytes before a place are remembered, within the last line.
 pub const PRINT_BYTES: usize = 256;
+
+/// Lines of one moment before a place are counted among so many.
+const MOST_EQUAL: usize = 4096;
 
 /// A place between two lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +69,23 @@ pub fn print(text: &[u8]) -> u64 {
     text[from..]
         .iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The moment of the last line in `text`, and how many lines at the end share it; `before` is that of the line before them all.
+pub fn last_moment(text: &[u8], before: Option<Label>, stamps: &mut Stamps) -> Option<(Label, u64)> {
+    let last = last_stamped(text, before, stamps)?;
+    let (mut count, mut unstamped) = (0, 0);
+    for line in lines_back(text).take(MOST_EQUAL) {
+        match stamps.both(&text[line]) {
+            None => unstamped += 1,
+            Some((first, second)) if first == last || second == last => {
+                count += 1 + unstamped;
+                unstamped = 0;
+            }
+            Some(_) => break,
+        }
+    }
+    Some((last, count))
 }
 
 impl Place {
@@ -192,4 +212,34 @@ pub fn clone_file(file: &LogFile) -> LogFile {
         Err(errno) => Err(*errno),
     });
     LogFile { name: name.clone(), label: *label, stat: *stat, open }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zone::Zone;
+    use std::ffi::OsStr;
+
+    #[test]
+    fn the_lines_that_share_the_last_moment_are_counted() {
+        let mut stamps = Stamps::new(Zone::named(Some(OsStr::new("CET-1CEST,M3.5.0,M10.5.0/3")), None));
+        let mut check = |text: &str, before: Option<i64>, wanted: Option<(i64, u64)>| {
+            let before = before.map(|second| Label::from_unix(second, 0));
+            let wanted = wanted.map(|(second, count)| (Label::from_unix(second, 0), count));
+            assert_eq!(last_moment(text.as_bytes(), before, &mut stamps), wanted, "{text}");
+        };
+        let line = |second| Label::from_unix(second, 0).format().map(char::from).iter().collect::<String>();
+        let (a, b) = (format!("{} x\n", line(7)), format!("{} x\n", line(8)));
+        check("", Some(7), None);
+        check("x\n", Some(7), None);
+        check(&format!("{a}x\n{b}x\n{b}x\nx\n"), None, Some((8, 5)));
+        check(&format!("x\n{b}{b}"), None, Some((8, 2)));
+        // Not those before another moment.
+        check(&format!("{b}{a}{b}x"), None, Some((8, 2)));
+        // An hour that is shown twice.
+        let (first, second) = (1_792_888_200, 1_792_891_800);
+        let twice = "2026-10-25 02:30:00.000 x\nx\n".repeat(2);
+        check(&twice, Some(first - 1), Some((first, 4)));
+        check(&twice, Some(second - 1), Some((second, 4)));
+    }
 }

@@ -84,6 +84,26 @@ pub fn lines(block: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// The ranges of the lines in `block`, the last one first.
+pub fn lines_back(block: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut end = block.len();
+    std::iter::from_fn(move || {
+        let last = end.checked_sub(1)?;
+        let from = memrchr(b'\n', &block[..last]).map_or(0, |at| at + 1);
+        Some(from..std::mem::replace(&mut end, from))
+    })
+}
+
+/// The moment of the last line in `block` that has a stamp; `before` is that of the line before them all.
+pub fn last_stamped(block: &[u8], before: Option<Label>, stamps: &mut Stamps) -> Option<Label> {
+    let (first, second) = lines_back(block).find_map(|line| stamps.both(&block[line]))?;
+    if first == second {
+        return Some(first);
+    }
+    // Local time was set back: which of two equal hours it is is told by the lines before.
+    lines(block).fold(before, |last, line| stamps.read(&block[line], last).map(|stamp| stamp.moment).or(last))
+}
+
 /// Adds a range, joined to the last one where they touch.
 fn push(runs: &mut Vec<Range<usize>>, run: Range<usize>) {
     match runs.last_mut() {
