@@ -277,8 +277,14 @@ fn svstat_reads_any_status_as_the_original_does() {
         status[17] = [b'u', b'd', 0, 7][rng.range(0, 4) as usize];
         fs::write(service.join("supervise/status"), &status).expect("own directory");
         let mine = || said(&service.run(&ours.svstat, &[]));
-        let (before, original, after) = (mine(), said(&service.run(&theirs.svstat, &[])), mine());
-        assert!(original == before || original == after, "TEST_SEED={seed} {status:?}\n{original}\n{after}");
+        let mut shown = (String::new(), String::new(), String::new());
+        // The original asks time(2), whose second begins up to 10 ms late: then both are asked again.
+        let agree = (0..5).any(|_| {
+            shown = (mine(), said(&service.run(&theirs.svstat, &[])), mine());
+            let (before, original, after) = &shown;
+            original == before || original == after
+        });
+        assert!(agree, "TEST_SEED={seed} {status:?}\n{shown:#?}");
     }
 }
 
