@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
-use crate::{Cmd, Output, Running, Scratch, Signal, wait_for, wait_until};
+use crate::{Cmd, LogDir, Output, Running, Scratch, Signal, wait_for, wait_until};
 
 /// Longer than anything here takes on a busy machine.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -28,6 +28,14 @@ done
 echo written
 echo $late >late.new; mv late.new late
 exec sleep 1000";
+
+/// A service for [`Tree::has_every_line`]: it writes numbered lines, and goes on where it was ended.
+pub const COUNTS: &str = r#"n=$(cat n 2>/dev/null || echo 0)
+trap 'echo "ended after $n"; echo $n >n; exit' TERM
+while :; do n=$((n + 1)); echo "line $n"; [ $((n % 100)) != 0 ] || sleep 0.01; done"#;
+
+/// Its logger.
+pub const LOGS: &str = "exec multilog t s16384 n99999 ./main";
 
 /// Services in `store`, links to them in `service`, programs in `bin`. What still runs when it is dropped is killed.
 #[derive(Debug)]
@@ -210,6 +218,33 @@ impl Tree {
     pub fn reaped_late(&self, name: &str) -> u32 {
         let late = self.join("store").join(name).join("late");
         wait_for(SOON, "it has looked", || fs::read_to_string(&late).ok()?.trim_end().parse().ok())
+    }
+
+    /// The service `name`, which [counts](COUNTS) and [logs](LOGS), has ended by itself so many times, and every line is in its log.
+    ///
+    /// # Panics
+    ///
+    /// When it is not so.
+    #[track_caller]
+    pub fn has_every_line(&self, name: &str, times: usize) {
+        let dir = self.join("store").join(name);
+        let (mut last, mut ends) = (0, 0);
+        for line in LogDir::new(dir.join("log/main")).lines() {
+            let line = String::from_utf8(line).expect("text");
+            let (_, text) = line.split_once(' ').expect("a stamp");
+            match text.strip_prefix("ended after ") {
+                Some(count) => {
+                    assert_eq!(count, last.to_string());
+                    ends += 1;
+                }
+                None => {
+                    last += 1;
+                    assert_eq!(text, format!("line {last}"));
+                }
+            }
+        }
+        assert_eq!(ends, times);
+        assert_eq!(fs::read_to_string(dir.join("n")).expect("it ended"), format!("{last}\n"));
     }
 
     /// Every process that works in a directory of this tree.

@@ -1,4 +1,6 @@
-//! Does the installer install everything or say why not, and touch nothing else?
+//! Does the installer install everything or say why not, and touch nothing else? And does systemd run the tree by our unit?
+
+mod systemd;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
