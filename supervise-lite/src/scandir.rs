@@ -70,11 +70,12 @@ impl ScanDir {
         Ok(names)
     }
 
-    /// Gives these letters to every supervise of an entry and of its log, without waiting; those that are not there are passed
-    /// over.
-    pub fn order_all(&self, letters: &[u8]) {
+    /// Gives letters to the supervise of every entry, and others to those of their loggers, without waiting; those that are not
+    /// there are passed over.
+    pub fn order_all(&self, service: &[u8], logger: &[u8]) {
         for (name, _) in self.names().unwrap_or_default() {
-            for path in [name.clone(), [&name, b"/log".as_slice()].concat()] {
+            let log = [&name, b"/log".as_slice()].concat();
+            for (path, letters) in [(name, service), (log, logger)] {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let control = openat(&self.0, path, flags, Mode::empty()).and_then(open_control);
                 // Full or gone: it is told nothing.

@@ -6,9 +6,10 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
+use std::time::Duration;
 
 use rustix::process::{Pid, kill_process, kill_process_group};
-use tests::tree::{LEAVES_ORPHANS, SOON, Tree, arguments, children, is_running, name};
+use tests::tree::{COUNTS, LEAVES_ORPHANS, LOGS, SOON, Tree, arguments, children, is_running, name};
 use tests::{Cmd, LogDir, Signal, program, wait_for, wait_until};
 
 const SLEEP: &str = "exec sleep 1000";
@@ -110,6 +111,32 @@ fn when_svscan_is_killed_it_ends_and_the_services_do_not() {
     assert_eq!(tree.stop().status(), "exit 0");
     tree.wait_for_peace();
     wait_until(SOON, "the old readproctitle ends", || !is_running(title));
+}
+
+#[test]
+fn what_a_dead_svscan_has_left_is_logged_to_its_last_line() {
+    // Its logger runs, or is paused, or down.
+    for letter in ["", "p", "d"] {
+        let mut tree = tree();
+        tree.service("a", COUNTS, LOGS);
+        if !tree.boot(&[]) {
+            return;
+        }
+        let current = tree.join("store/a/log/main/current");
+        wait_until(SOON, "it counts", || fs::metadata(&current).is_ok_and(|current| current.len() > 1000));
+        let (service, logger) = (tree.pid("a", None), tree.pid("a/log", None));
+        fs::write(tree.join("store/a/log/supervise/control"), letter).expect("it is supervised");
+        std::thread::sleep(Duration::from_millis(100));
+        kill(child(&tree, "svscan", None), Signal::KILL);
+        wait_until(SOON, "it ends", || tree.svscan().has_ended());
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(tree.boot(&[]));
+        tree.pid("a", Some(service));
+        tree.pid("a/log", Some(logger));
+        assert_eq!(tree.stop().status(), "exit 0");
+        tree.wait_for_peace();
+        tree.has_every_line("a", 2);
+    }
 }
 
 #[test]

@@ -50,7 +50,8 @@ fn main() {
     std::process::exit(code)
 }
 
-/// Stops what an earlier svscan has left behind. If svscan runs, it is left alone, and this is our end.
+/// Stops what an earlier svscan has left behind: its services, and their loggers when they have read everything. If svscan
+/// runs, it is left alone, and this is our end.
 fn begin(directory: &OsStr) {
     // Where there is no directory svscan will say so.
     let Ok(dir) = ScanDir::open(directory) else { return };
@@ -58,7 +59,9 @@ fn begin(directory: &OsStr) {
         let held = [b"unable to lock ", directory.as_bytes(), b": another svscan is running there"].concat();
         die::fatal(PROGRAM, &held);
     }
-    dir.order_all(b"dx");
+    // With svscan its end of each log pipe has gone: a logger that is told to end leaves lines that nobody can read. One that
+    // is down is started for them.
+    dir.order_all(b"dx", b"oxc");
 }
 
 /// What could not be done at the start, and why.
