@@ -50,7 +50,8 @@ exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/syst
 /// A machine on which our package is installed and a service counts. It ends when dropped.
 struct Machine {
     running: Option<Running>,
-    first: Pid,
+    /// Its first process, as it is known here; `None`: there is none.
+    first: Option<Pid>,
     group: PathBuf,
     tree: Tree,
 }
@@ -89,9 +90,8 @@ impl Machine {
         let running = boot.spawn_on(Stdio::null());
         wait_until(SOON, "the machine is made", || running.has_ended() || running.stdout() == b"made\n");
         let first = children(running.pid()).into_iter().next();
-        let mut machine =
-            Machine { first: first.unwrap_or(running.pid()), running: Some(running), group, tree };
-        if machine.running().has_ended() {
+        let mut machine = Machine { first, running: Some(running), group, tree };
+        if first.is_none() {
             let why = machine.running.take().expect("it is there").wait_open();
             skipped(&format!("no machine for systemd: {why}"));
             return None;
@@ -105,13 +105,9 @@ impl Machine {
         Some(machine)
     }
 
-    fn running(&self) -> &Running {
-        self.running.as_ref().expect("it has not ended")
-    }
-
     /// Runs a command there.
     fn does(&self, command: &str) -> Output {
-        let first = self.first.as_raw_nonzero().to_string();
+        let first = self.first.expect("it was made").as_raw_nonzero().to_string();
         Cmd::new("nsenter")
             .args([
                 "-t",
