@@ -29,9 +29,11 @@ echo written
 echo $late >late.new; mv late.new late
 exec sleep 1000";
 
-/// A service for [`Tree::has_every_line`]: it writes numbered lines, and goes on where it was ended.
+/// A service for [`Tree::has_every_line`]: it writes numbered lines, and goes on where it was ended. `n` is there from its end
+/// until it counts again.
 pub const COUNTS: &str = r#"n=$(cat n 2>/dev/null || echo 0)
 trap 'echo "ended after $n"; echo $n >n; exit' TERM
+rm -f n
 while :; do n=$((n + 1)); echo "line $n"; [ $((n % 100)) != 0 ] || sleep 0.01; done"#;
 
 /// Its logger.
@@ -218,6 +220,15 @@ impl Tree {
     pub fn reaped_late(&self, name: &str) -> u32 {
         let late = self.join("store").join(name).join("late");
         wait_for(SOON, "it has looked", || fs::read_to_string(&late).ok()?.trim_end().parse().ok())
+    }
+
+    /// Waits until the service `name` [counts](COUNTS): TERM makes it say where it has ended.
+    pub fn wait_until_it_counts(&self, name: &str) {
+        let dir = self.join("store").join(name);
+        let current = dir.join("log/main/current");
+        wait_until(SOON, "it counts", || {
+            fs::metadata(&current).is_ok_and(|current| current.len() > 1000) && !dir.join("n").exists()
+        });
     }
 
     /// The service `name`, which [counts](COUNTS) and [logs](LOGS), has ended by itself so many times, and every line is in its log.

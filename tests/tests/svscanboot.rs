@@ -122,8 +122,7 @@ fn what_a_dead_svscan_has_left_is_logged_to_its_last_line() {
         if !tree.boot(&[]) {
             return;
         }
-        let current = tree.join("store/a/log/main/current");
-        wait_until(SOON, "it counts", || fs::metadata(&current).is_ok_and(|current| current.len() > 1000));
+        tree.wait_until_it_counts("a");
         let (service, logger) = (tree.pid("a", None), tree.pid("a/log", None));
         fs::write(tree.join("store/a/log/supervise/control"), letter).expect("it is supervised");
         std::thread::sleep(Duration::from_millis(100));
@@ -133,6 +132,7 @@ fn what_a_dead_svscan_has_left_is_logged_to_its_last_line() {
         assert!(tree.boot(&[]));
         tree.pid("a", Some(service));
         tree.pid("a/log", Some(logger));
+        tree.wait_until_it_counts("a");
         assert_eq!(tree.stop().status(), "exit 0");
         tree.wait_for_peace();
         tree.has_every_line("a", 2);

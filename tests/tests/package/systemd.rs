@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 use tests::rig::skipped;
 use tests::tree::{COUNTS, LOGS, SOON, Tree, children};
-use tests::{Cmd, LogDir, Output, Running, program, wait_for, wait_until};
+use tests::{Cmd, Output, Running, program, wait_for, wait_until};
 
 use super::PROGRAMS;
 
@@ -100,8 +100,7 @@ impl Machine {
             machine.says("systemctl is-active basic.target") == "active"
         });
         assert_eq!(machine.does("cd /source && exec package/install /built").status(), "exit 0");
-        let lines = || machine.log().read("current").len() > 1000;
-        wait_until(SOON, "the service counts", lines);
+        machine.tree.wait_until_it_counts("counter");
         Some(machine)
     }
 
@@ -140,17 +139,15 @@ impl Machine {
         assert_eq!(out.status(), "exit 0", "{out}");
     }
 
-    /// The process of the service, once it runs; `not`: not this one.
+    /// The process of the service, once it runs and counts; `not`: not this one.
     fn service(&self, not: &str) -> String {
-        wait_for(SOON, "the service runs", || {
+        let pid = wait_for(SOON, "the service runs", || {
             let line = self.says("svstat /service/counter");
             let pid = line.strip_prefix("/service/counter: up (pid ")?.split(')').next()?.to_owned();
             (pid != not).then_some(pid)
-        })
-    }
-
-    fn log(&self) -> LogDir {
-        LogDir::new(self.tree.join("store/counter/log/main"))
+        });
+        self.tree.wait_until_it_counts("counter");
+        pid
     }
 }
 
