@@ -30,11 +30,11 @@ echo $late >late.new; mv late.new late
 exec sleep 1000";
 
 /// A service for [`Tree::has_every_line`]: it writes numbered lines, and goes on where it was ended. `n` is there from its end
-/// until it counts again.
+/// until it counts again. It counts within one command, so that TERM comes before or after a line.
 pub const COUNTS: &str = r#"n=$(cat n 2>/dev/null || echo 0)
 trap 'echo "ended after $n"; echo $n >n; exit' TERM
 rm -f n
-while :; do n=$((n + 1)); echo "line $n"; [ $((n % 100)) != 0 ] || sleep 0.01; done"#;
+while :; do echo "line $((n = n + 1))"; [ $((n % 100)) != 0 ] || sleep 0.01; done"#;
 
 /// Its logger.
 pub const LOGS: &str = "exec multilog t s16384 n99999 ./main";

@@ -63,9 +63,9 @@ impl Machine {
             skipped("no systemd");
             return None;
         }
-        let installer = Path::new(super::PACKAGE).parent().expect("the source");
-        let built = PROGRAMS.map(program).map(|path| path.parent().map(Path::to_owned));
-        let built = built.into_iter().next().flatten().expect("programs are in a directory");
+        let source = Path::new(super::PACKAGE).parent().expect("it is in one");
+        let programs = PROGRAMS.map(program);
+        let built = programs[0].parent().expect("it is in one");
         let tree = Tree::new(&[]);
         tree.service("counter", COUNTS, LOGS);
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
@@ -83,7 +83,7 @@ impl Machine {
         let enter = r#"echo $$ >"$0"/cgroup.procs && exec "$@""#;
         let boot = Cmd::new("sh")
             .args(["-c", BOOT, "boot"])
-            .args([tree.join("memory"), built, installer.to_owned(), tree.join("")])
+            .args([&tree.join("memory"), built, source, &tree.join("")])
             .behind(["unshare", "-m", "-p", "-u", "-i", "-n", "-C", "-f", "--kill-child"])
             .behind(["sh".as_ref(), "-c".as_ref(), enter.as_ref(), group.as_os_str()])
             .limit(Duration::from_secs(300));
