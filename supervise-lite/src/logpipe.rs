@@ -2,9 +2,10 @@
 //! stays in it for the next logger, and no writer meets the end of its reader.
 
 use logcore::strerr::Errno;
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::ioctl_fionread;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// The room we ask for: a stalled disk is to stop a service late. More is not allowed to everybody.
 const PIPE_BYTES: usize = 1 << 20;
@@ -43,6 +44,13 @@ impl LogPipe {
         self.writer = None;
     }
 
+    /// Takes the writing end back. Errors: those of open(2); `NOENT` where there is no /proc.
+    pub fn reopen(&mut self) -> Result<(), Errno> {
+        let reader = format!("/proc/self/fd/{}", self.reader.as_raw_fd());
+        self.writer = Some(openat(CWD, reader, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?);
+        Ok(())
+    }
+
     /// Whether lines are in it.
     pub fn has_lines(&self) -> bool {
         ioctl_fionread(&self.reader).is_ok_and(|bytes| bytes > 0)
@@ -60,8 +68,11 @@ mod tests {
         assert_eq!(rustix::io::write(pipe.writer().expect("open"), b"line\n"), Ok(5));
         pipe.shut();
         assert!(pipe.has_lines() && pipe.writer().is_none());
-        let mut line = [0; 10];
-        assert_eq!(rustix::io::read(pipe.reader(), &mut line), Ok(5));
+        pipe.reopen().expect("its reader is there");
+        let mut line = [0; 20];
+        assert_eq!(rustix::io::write(pipe.writer().expect("open"), b"more\n"), Ok(5));
+        pipe.shut();
+        assert_eq!(rustix::io::read(pipe.reader(), &mut line), Ok(10));
         assert_eq!(rustix::io::read(pipe.reader(), &mut line), Ok(0));
         assert!(!pipe.has_lines());
     }

@@ -94,8 +94,9 @@ pub enum Log {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Make the log pipe of this service and keep both ends. Answer: [`Scan::opened`].
-    Open(Id),
+    /// Make the log pipe of this service, or the writing end that was closed, and keep both ends, and the directory of this
+    /// name if it is that of the service. Answer: [`Scan::opened`].
+    Open(Id, Vec<u8>),
     /// Start `supervise` with this argument, on the log pipe if the service has one. Answer: [`Scan::started`].
     Start {
         /// The service.
@@ -104,8 +105,10 @@ pub enum Action {
         role: Role,
         /// The directory for supervise to change to.
         directory: Vec<u8>,
+        /// From the directory that was kept: it has no name any more.
+        kept: bool,
     },
-    /// Close what is kept of the log pipe.
+    /// Close what is kept of the log pipe, and the directory.
     Close(Id),
     /// Tell this supervise of a service to stop its service and go.
     Halt(u32),
@@ -137,7 +140,7 @@ struct Supervise {
     trouble: Complaint,
 }
 
-/// What a stop has come to with a logger.
+/// What has become of a logger that is to read to the end: in a stop, or once its service was removed.
 #[derive(Debug)]
 struct Drain {
     /// Its supervise is to be told, from this moment on, and since this one.
@@ -153,7 +156,7 @@ struct Service {
     name: Vec<u8>,
     /// It had a name at the last look.
     present: bool,
-    /// Its log pipe is there, if it needs one.
+    /// Its log pipe is there with both ends, if it needs one.
     ready: bool,
     /// What was said of its name before.
     trouble: Complaint,
@@ -281,13 +284,15 @@ impl Scan {
         if self.unreadable.is_some() {
             return Some(looked + POLL);
         }
-        let regular = if self.watched && self.troubles.is_empty() { IDLE } else { POLL };
+        let peace = self.watched && self.troubles.is_empty() && !self.refused;
+        let regular = if peace { IDLE } else { POLL };
         let settling =
             self.fresh.values().map(|fresh| (fresh.since + SETTLED).min(fresh.first + SETTLED_AT_LAST));
         let wanted = self.services.values().filter(|service| service.present && service.ready);
         let down = wanted.flat_map(Service::supervises).filter(|supervise| supervise.pid.is_none());
         let starts = down.map(|supervise| supervise.next);
-        Some(starts.chain(settling).fold(looked + regular, Duration::min).max(looked + LEAST))
+        let drains = self.services.values().filter_map(next_of_drain);
+        Some(starts.chain(settling).chain(drains).fold(looked + regular, Duration::min).max(looked + LEAST))
     }
 
     /// The directory was looked at: all its entries but those that begin with a dot or are no directories, or the reason why
@@ -312,7 +317,7 @@ impl Scan {
         if !std::mem::take(&mut self.refused) {
             self.pipes.settled(now);
         }
-        self.find(&entries);
+        self.find(&entries, &mut actions);
         let mut troubles = std::mem::take(&mut self.troubles);
         let mut fresh = std::mem::take(&mut self.fresh);
         for Entry { name, seen } in entries {
@@ -340,7 +345,7 @@ impl Scan {
             complain(&mut trouble.said, message, now, &mut actions);
             self.troubles.insert(name, trouble);
         }
-        self.drop_gone(&mut actions);
+        self.end_removed(now, &mut actions);
         for (&id, service) in &mut self.services {
             if service.present && service.ready {
                 starts(id, service, now, &mut actions);
@@ -349,8 +354,9 @@ impl Scan {
         actions
     }
 
-    /// Which services still have a name, and which.
-    fn find(&mut self, entries: &[Entry]) {
+    /// Which services still have a name, and which. One whose logger is to read to the end and has a name again gets its writing
+    /// end back.
+    fn find(&mut self, entries: &[Entry], actions: &mut Vec<Action>) {
         for service in self.services.values_mut() {
             service.present = false;
         }
@@ -369,6 +375,8 @@ impl Scan {
             }
             service.present = true;
         }
+        let back = self.services.iter().filter(|(_, service)| service.present && !service.ready);
+        actions.extend(back.map(|(&id, service)| Action::Open(id, service.name.clone())));
     }
 
     fn take_up(
@@ -387,21 +395,20 @@ impl Scan {
         let log = (directory.log == Log::Directory).then(supervise);
         let ready = log.is_none();
         if !ready {
-            actions.push(Action::Open(directory.id));
+            actions.push(Action::Open(directory.id, name.clone()));
         }
         let service = Service { name, present: true, ready, trouble, main: supervise(), log, drain: None };
         self.services.insert(directory.id, service);
     }
 
-    /// Services without a name and without supervises are forgotten.
-    fn drop_gone(&mut self, actions: &mut Vec<Action>) {
-        self.services.retain(|&id, service| {
-            let stays = service.present || service.supervises().any(|supervise| supervise.pid.is_some());
-            if !stays && service.log.is_some() {
-                actions.push(Action::Close(id));
-            }
-            stays
-        });
+    /// Services without a name and a supervise write nothing more: their loggers read to the end, and they are forgotten.
+    fn end_removed(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        actions.extend(self.drain(now));
+        let is_over = |service: &Service| !service.present && service.main.pid.is_none();
+        let over = self.services.iter().filter(|(_, service)| is_over(service) && service.drain.is_none());
+        for id in over.map(|(&id, _)| id).collect::<Vec<_>>() {
+            actions.extend(self.main_is_gone(id, now));
+        }
     }
 
     /// What became of [`Action::Open`].
@@ -413,6 +420,7 @@ impl Scan {
                 service.ready = true;
                 service.trouble.settled(now);
                 if !self.stopping {
+                    service.drain = None;
                     starts(id, service, now, &mut actions);
                 }
             }
@@ -424,7 +432,9 @@ impl Scan {
                     actions.push(Action::Warn(unable(&doing, errno)));
                 }
                 // Not taken up after all; the next look tries again.
-                if let Some(Service { name, trouble: said, .. }) = self.services.remove(&id) {
+                if service.drain.is_none()
+                    && let Some(Service { name, trouble: said, .. }) = self.services.remove(&id)
+                {
                     self.troubles.insert(name, Trouble { said, unseen: false });
                 }
             }
@@ -497,15 +507,12 @@ impl Scan {
             Some(doublings) => (FAILING * 2_u32.saturating_pow(doublings)).min(longest),
         };
         supervise.next = supervise.started + pause;
-        if !self.stopping {
-            self.asked = true;
-            return Vec::new();
-        }
+        self.asked = true;
         match role {
-            Role::Main => self.main_is_gone(id, now),
+            Role::Main if self.stopping => self.main_is_gone(id, now),
             Role::Log if service.drain.is_some() => vec![Action::Rest(id)],
-            // Its service still writes; it is started once the service has ended.
-            Role::Log => Vec::new(),
+            // In a stop its service still writes; the logger is started once that has ended.
+            _ => Vec::new(),
         }
     }
 
@@ -531,6 +538,7 @@ impl Scan {
         actions
     }
 
+    /// Nothing more is written: the logger is to read to the end.
     fn main_is_gone(&mut self, id: Id, now: Duration) -> Vec<Action> {
         let Some(service) = self.services.get_mut(&id) else { return Vec::new() };
         let Some(log) = &service.log else {
@@ -538,6 +546,7 @@ impl Scan {
             return Vec::new();
         };
         let tell = log.pid.map(|_| (now, now));
+        service.ready = false;
         service.drain = Some(Drain { tell, again: false, count: 0 });
         let next = log.pid.map_or(Action::Rest(id), |pid| Action::Tell(id, pid));
         vec![Action::Shut(id), next]
@@ -577,17 +586,25 @@ impl Scan {
             self.remind = None;
             actions.extend(self.who_is_left());
         }
+        actions.extend(self.drain(now));
+        actions
+    }
+
+    /// Loggers that are to be told to end, or started again to read to the end.
+    fn drain(&mut self, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
         for (&id, service) in &mut self.services {
             if next_of_drain(service).is_none_or(|next| next > now) {
                 continue;
             }
-            let directory = service.directory(Role::Log);
+            let kept = !service.present;
+            let directory = if kept { b"log".to_vec() } else { service.directory(Role::Log) };
             let (Some(drain), Some(log)) = (&mut service.drain, &service.log) else { continue };
             match log.pid {
                 Some(pid) => actions.push(Action::Tell(id, pid)),
                 None => {
                     drain.again = false;
-                    actions.push(Action::Start { id, role: Role::Log, directory });
+                    actions.push(Action::Start { id, role: Role::Log, directory, kept });
                 }
             }
         }
@@ -635,7 +652,7 @@ fn starts(id: Id, service: &mut Service, now: Duration, actions: &mut Vec<Action
         let Some(supervise) = service.supervise(role) else { continue };
         if supervise.pid.is_none() && supervise.next <= now {
             supervise.next = now + PACE;
-            actions.push(Action::Start { id, role, directory });
+            actions.push(Action::Start { id, role, directory, kept: false });
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::scan::{Directory, Entry, Id, Log};
 use crate::supervised::open_control;
 use logcore::strerr::Errno;
 use rustix::fs::{
-    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, flock, openat, seek, statat,
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, flock, fstat, openat, seek,
+    statat,
 };
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
@@ -82,6 +83,14 @@ impl ScanDir {
                 let _ = control.and_then(|control| rustix::io::write(control, letters));
             }
         }
+    }
+
+    /// Keeps the directory of this name, if it is `id`.
+    pub fn keep(&self, name: &[u8], id: Id) -> Option<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = openat(&self.0, name, flags, Mode::empty()).ok()?;
+        let stat = fstat(&directory).ok()?;
+        (Id { device: stat.st_dev, inode: stat.st_ino } == id).then_some(directory)
     }
 
     /// Everything that is, or may be, a service directory. `moved`: names that were moved here, complete.

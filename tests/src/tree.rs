@@ -282,7 +282,9 @@ impl Drop for Tree {
     }
 }
 
-fn proc(pid: Pid, file: &str) -> PathBuf {
+/// What `/proc` has of a process under this name.
+#[must_use]
+pub fn proc(pid: Pid, file: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{}/{file}", pid.as_raw_nonzero()))
 }
 

@@ -10,7 +10,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, prlimit};
-use tests::tree::{LEAVES_ORPHANS, SOON, Tree, arguments, children, figure, is_running, name};
+use tests::tree::{
+    COUNTS, LEAVES_ORPHANS, LOGS, SOON, Tree, arguments, children, figure, is_running, name, proc,
+};
 use tests::{Cmd, LogDir, Scratch, Signal, original, program, wait_for, wait_until};
 
 const SLEEP: &str = "exec sleep 1000";
@@ -245,6 +247,103 @@ fn entries_that_come_change_and_go() {
     let out = tree.stop();
     assert_eq!(out.messages(), "svscan: warning: unable to stat a2-not-there: file does not exist\n");
     assert_eq!(out.status(), "exit 0");
+    tree.wait_for_peace();
+}
+
+/// Waits until svscan no longer keeps the directory of a service with a logger.
+fn forgets(tree: &Tree, service: &str) {
+    let directory = fs::canonicalize(tree.join("store").join(service)).expect("it is stored");
+    let descriptors = proc(tree.svscan().pid(), "fd");
+    wait_until(SOON, "it is forgotten", || {
+        let mut descriptors = fs::read_dir(&descriptors).expect("it runs");
+        !descriptors
+            .any(|entry| fs::read_link(entry.expect("it runs").path()).is_ok_and(|to| to == directory))
+    });
+}
+
+/// As the manual says, and as the original's does, with the service and its logger told at once.
+#[test]
+fn a_service_that_is_removed_has_its_last_line_logged() {
+    let manual = include_str!("../../man/svscan.8");
+    let way = manual.lines().find(|line| line.starts_with("cd /service/x && ")).expect("it is there");
+    let set = |programs: &[&str]| programs.iter().map(|name| original(name)).collect::<Option<Vec<_>>>();
+    let ours = ["supervise", "svc", "multilog"].map(program).to_vec();
+    for programs in [Some(ours), set(&["supervise", "svc", "multilog"])].into_iter().flatten() {
+        for also in ["", " log"] {
+            let mut tree = Tree::new(&[]);
+            programs.iter().for_each(|program| tree.install(program));
+            tree.service("x", COUNTS, LOGS);
+            tree.start(&svscan());
+            tree.wait_until_it_counts("x");
+            let way = way.replace("/service", tree.join("service").to_str().expect("text")) + also;
+            let out = Cmd::new("sh").args(["-c", &way]).env("PATH", tree.path()).run(b"");
+            assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+            forgets(&tree, "x");
+            tree.has_every_line("x", 1);
+            let out = tree.stop();
+            assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+        }
+    }
+}
+
+/// Killed with its supervise, or never started: what nobody has read is logged though the name is gone.
+#[test]
+fn a_removed_service_whose_logger_was_down_has_its_lines_logged() {
+    for never in [false, true] {
+        let mut tree = Tree::new(&[&supervise(), &program("multilog")]);
+        let run = "while [ ! -e go ]; do sleep 0.01; done\nseq 1000\n>ready\nexec sleep 1000";
+        tree.service("a", run, "exec multilog ./main");
+        if never {
+            fs::write(tree.join("store/a/log/down"), "").expect("own directory");
+        }
+        tree.start(&svscan());
+        let main = tree.supervise("a", None);
+        let log = tree.supervise("a/log", None);
+        let logger = (!never).then(|| tree.pid("a/log", None));
+        fs::remove_file(tree.join("service/a")).expect("own link");
+        kill(log, Signal::KILL);
+        logger.into_iter().for_each(|logger| kill(logger, Signal::KILL));
+        wait_until(SOON, "it is dead", || !is_running(log));
+        fs::write(tree.join("store/a/go"), "").expect("own directory");
+        wait_until(SOON, "all is written", || tree.join("store/a/ready").exists());
+        kill(main, Signal::TERM);
+        forgets(&tree, "a");
+        assert_eq!(LogDir::new(tree.join("store/a/log/main")).lines().len(), 1000, "{never}");
+        assert_eq!(tree.stop().messages(), "");
+    }
+}
+
+/// Its name is there again while one of its children still has the pipe: both write into it, and one logger reads it.
+#[test]
+fn a_removed_service_that_comes_back_need_not_wait_for_those_it_left() {
+    let mut tree = Tree::new(&[&supervise(), &program("multilog")]);
+    let run =
+        "echo start\n(setsid sh -c 'while [ ! -e go ]; do sleep 0.01; done; echo left' &)\nexec sleep 1000";
+    tree.service("a", run, "exec multilog ./main");
+    tree.start(&svscan());
+    let (first, logger) = (tree.pid("a", None), tree.pid("a/log", None));
+    let current = tree.join("store/a/log/main/current");
+    let logged = |text: &str| {
+        wait_until(SOON, text, || fs::read_to_string(&current).is_ok_and(|current| current == text));
+    };
+    logged("start\n");
+    let descriptors = || fs::read_dir(proc(tree.svscan().pid(), "fd")).expect("it runs").count();
+    let before = descriptors();
+    fs::remove_file(tree.join("service/a")).expect("own link");
+    kill(tree.supervise("a", None), Signal::TERM);
+    wait_until(SOON, "the writing end is closed", || descriptors() == before - 1);
+    tree.link("a");
+    let second = tree.pid("a", Some(first));
+    logged("start\nstart\n");
+    assert_eq!(tree.pid("a/log", None), logger);
+    fs::write(tree.join("store/a/go"), "").expect("own directory");
+    logged("start\nstart\nleft\nleft\n");
+    // The logger that was to be the last one is not.
+    kill(logger, Signal::KILL);
+    tree.pid("a/log", Some(logger));
+    assert!(is_running(second));
+    let out = tree.stop();
+    assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
     tree.wait_for_peace();
 }
 

@@ -11,7 +11,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{Pid, Resource, Rlimit, WaitOptions, getrlimit, kill_process, setrlimit, wait};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{CString, OsStr, OsString};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use supervise_lite::changes::Changes;
@@ -37,13 +37,20 @@ fn main() {
     Svscan::start(arguments.first().unwrap_or(&here)).run();
 }
 
+/// What is kept for a service with a logger.
+struct Logged {
+    pipe: LogPipe,
+    /// Its directory, for when it has no name any more. `None`: it went while it was taken up.
+    directory: Option<OwnedFd>,
+}
+
 /// The scan and what it holds of the system.
 struct Svscan {
     scan: Scan,
     dir: ScanDir,
     changes: Option<Changes>,
     signals: Signals,
-    pipes: HashMap<Id, LogPipe>,
+    logged: HashMap<Id, Logged>,
     /// Children of whom it is not known yet whether they run supervise, the oldest first.
     starting: VecDeque<Child>,
     /// The files that may be supervise.
@@ -90,7 +97,7 @@ impl Svscan {
             dir,
             changes,
             signals,
-            pipes: HashMap::new(),
+            logged: HashMap::new(),
             starting: VecDeque::new(),
             supervise: chain::candidates(OsStr::new("supervise"), std::env::var_os("PATH").as_deref()),
             environment: Words::environment(),
@@ -192,17 +199,17 @@ impl Svscan {
 
     fn perform(&mut self, action: Action) -> Vec<Action> {
         match action {
-            Action::Open(id) => {
-                let opened = LogPipe::new().map(|pipe| _ = self.pipes.insert(id, pipe));
+            Action::Open(id, name) => {
+                let opened = self.open_pipe(id, &name);
                 return self.scan.opened(id, opened, RealDisk.uptime());
             }
-            Action::Start { id, role, directory } => {
+            Action::Start { id, role, directory, kept } => {
                 let mut actions = self.hear(AT_ONCE - 1);
-                let mut child = self.start_supervise(id, role, &directory);
+                let mut child = self.start_supervise(id, role, &directory, kept);
                 if child.is_err() && !self.starting.is_empty() {
                     // Theirs may be the descriptor that is missing.
                     actions.extend(self.hear(0));
-                    child = self.start_supervise(id, role, &directory);
+                    child = self.start_supervise(id, role, &directory, kept);
                 }
                 let pid = child.map(|child| {
                     let pid = number(child.pid);
@@ -213,12 +220,13 @@ impl Svscan {
                 return actions;
             }
             Action::Tell(id, pid) => {
-                let told = tell(pid, b"xc").is_ok();
+                // One that is down is to read what is there.
+                let letters: &[u8] = if self.has_lines(id) { b"oxc" } else { b"xc" };
+                let told = tell(pid, letters).is_ok();
                 return self.scan.told(id, told, RealDisk.uptime());
             }
             Action::Rest(id) => {
-                let left = self.pipes.get(&id).is_some_and(LogPipe::has_lines);
-                return self.scan.rest(id, left);
+                return self.scan.rest(id, self.has_lines(id));
             }
             Action::Halt(pid) => {
                 // The original's supervise would leave its service at TERM.
@@ -228,23 +236,43 @@ impl Svscan {
             }
             Action::Terminate(pid) => terminate(pid),
             Action::Shut(id) => {
-                if let Some(pipe) = self.pipes.get_mut(&id) {
-                    pipe.shut();
+                if let Some(logged) = self.logged.get_mut(&id) {
+                    logged.pipe.shut();
                 }
             }
-            Action::Close(id) => _ = self.pipes.remove(&id),
+            Action::Close(id) => _ = self.logged.remove(&id),
             Action::Unlock => self.dir.unlock(),
             Action::Warn(message) => murmur(PROGRAM, "warning", &message),
         }
         Vec::new()
     }
 
-    fn start_supervise(&self, id: Id, role: Role, directory: &[u8]) -> Result<Child, Errno> {
-        let pipe = self.pipes.get(&id);
+    fn open_pipe(&mut self, id: Id, name: &[u8]) -> Result<(), Errno> {
+        if let Some(logged) = self.logged.get_mut(&id) {
+            return logged.pipe.reopen();
+        }
+        let directory = self.dir.keep(name, id);
+        self.logged.insert(id, Logged { pipe: LogPipe::new()?, directory });
+        Ok(())
+    }
+
+    fn has_lines(&self, id: Id) -> bool {
+        self.logged.get(&id).is_some_and(|logged| logged.pipe.has_lines())
+    }
+
+    fn start_supervise(&self, id: Id, role: Role, directory: &[u8], kept: bool) -> Result<Child, Errno> {
+        let logged = self.logged.get(&id);
+        let pipe = logged.map(|logged| &logged.pipe);
         let end = match role {
             Role::Main => pipe.and_then(LogPipe::writer).map(|writer| (writer, 1)),
             Role::Log => pipe.map(|pipe| (pipe.reader(), 0)),
         };
+        let place = match logged.and_then(|logged| logged.directory.as_ref()).filter(|_| kept) {
+            Some(kept) => Some(format!("/proc/self/fd/{}", kept.as_raw_fd())),
+            None if kept => return Err(Errno::NOENT),
+            None => None,
+        };
+        let place = place.map(CString::new).transpose().map_err(|_| Errno::INVAL)?;
         // The name of a file has no NUL.
         let directory = CString::new(directory).map_err(|_| Errno::INVAL)?;
         let arguments = Words::new(vec![c"supervise".to_owned(), directory]);
@@ -252,7 +280,7 @@ impl Svscan {
             candidates: &self.supervise,
             arguments: &arguments,
             environment: &self.environment,
-            directory: None,
+            directory: place.as_deref(),
             descriptors: end.as_slice(),
             open_files: Some(self.open_files),
         })

@@ -13,6 +13,8 @@ struct World {
     /// Whether a supervise is told to go.
     told: Vec<u32>,
     pipes: Vec<Id>,
+    /// Those of which only the reading end is kept.
+    shut: Vec<Id>,
     next_pid: u32,
     no_pipes: bool,
     no_processes: bool,
@@ -51,6 +53,7 @@ impl World {
             processes: Vec::new(),
             told: Vec::new(),
             pipes: Vec::new(),
+            shut: Vec::new(),
             next_pid: 1000,
             no_pipes: false,
             no_processes: false,
@@ -89,16 +92,19 @@ impl World {
             };
             self.done.push(action.clone());
             let more = match action {
-                Action::Open(id) => {
-                    assert!(!self.pipes.contains(&id), "one pipe a service");
+                Action::Open(id, _) => {
+                    assert_eq!(self.pipes.contains(&id), self.shut.contains(&id), "one pipe a service");
                     let result = if self.no_pipes { Err(Errno::MFILE) } else { Ok(()) };
                     if result.is_ok() {
+                        self.shut.retain(|&shut| shut != id);
+                        self.pipes.retain(|&pipe| pipe != id);
                         self.pipes.push(id);
                     }
                     self.scan.opened(id, result, self.now)
                 }
                 Action::Start { id, role, .. } => {
                     assert!(!self.runs(id, role), "{role:?} of {id:?} started twice");
+                    assert!(role == Role::Log || !self.shut.contains(&id), "nowhere to write");
                     let child = if self.no_processes {
                         Err(Errno::AGAIN)
                     } else {
@@ -111,6 +117,12 @@ impl World {
                 }
                 Action::Close(id) => {
                     self.pipes.retain(|&pipe| pipe != id);
+                    self.shut.retain(|&shut| shut != id);
+                    Vec::new()
+                }
+                Action::Shut(id) => {
+                    assert!(self.pipes.contains(&id));
+                    self.shut.push(id);
                     Vec::new()
                 }
                 Action::Halt(pid) | Action::Terminate(pid) => {
@@ -122,7 +134,7 @@ impl World {
                     self.scan.told(id, true, self.now)
                 }
                 Action::Rest(id) => self.scan.rest(id, self.leaves_lines),
-                Action::Shut(_) | Action::Unlock | Action::Warn(_) => Vec::new(),
+                Action::Unlock | Action::Warn(_) => Vec::new(),
             };
             todo.extend(more);
         }
@@ -326,10 +338,78 @@ fn names_that_go_stop_nothing_and_names_that_move_lead_to_the_same_service() {
     world.ends(world.pid(1, Role::Log), false);
     assert!(world.later(2.0).is_empty(), "not restarted once the name is gone");
     world.ends(world.pid(1, Role::Main), false);
-    assert_eq!(world.later(2.0), [Action::Close(id(1))]);
+    assert_eq!(world.later(2.0), [Action::Shut(id(1)), Action::Rest(id(1)), Action::Close(id(1))]);
     world.entries = vec![link("b", 1, Log::None)];
     world.scan.ask();
     assert_eq!(World::starts(&world.later(0.1)), ["b"], "now it has no log");
+}
+
+#[test]
+fn the_logger_of_a_removed_service_reads_to_the_end_unless_its_name_comes_back() {
+    let mut world = World::new(vec![link("a", 1, Log::Directory)]);
+    world.settle();
+    let (main, log) = (world.pid(1, Role::Main), world.pid(1, Role::Log));
+    world.entries.clear();
+    world.scan.ask();
+    assert!(world.later(61.0).is_empty(), "the service runs");
+    world.ends(main, false);
+    assert_eq!(world.later(61.0), [Action::Shut(id(1)), Action::Tell(id(1), log)]);
+    world.entries = vec![link("b", 1, Log::Directory)];
+    world.scan.ask();
+    world.no_pipes = true;
+    let refused = World::warnings(&world.later(4.0));
+    assert_eq!(refused, ["unable to create pipe for b: process cannot open more files"]);
+    world.no_pipes = false;
+    let actions = world.later(5.0);
+    assert_eq!(actions[0], Action::Open(id(1), b"b".to_vec()));
+    assert_eq!(World::starts(&actions), ["b"], "its logger may still run");
+    world.ends(log, false);
+    assert_eq!(World::starts(&world.later(0.1)), ["b/log"]);
+    // The end of one that was refused a writing end: it is taken up anew.
+    world.entries.clear();
+    world.ends(world.pid(1, Role::Main), false);
+    world.later(2.0);
+    world.entries = vec![link("b", 1, Log::None)];
+    world.no_pipes = true;
+    world.scan.ask();
+    world.later(1.0);
+    world.ends(world.pid(1, Role::Log), false);
+    assert_eq!(World::starts(&world.later(0.1)), ["b"], "now it has no log");
+}
+
+#[test]
+fn a_logger_that_ended_with_its_removed_service_is_started_again_for_what_it_left() {
+    let mut world = World::new(vec![link("a", 1, Log::Directory)]);
+    world.settle();
+    world.later(10.0);
+    world.entries.clear();
+    world.leaves_lines = true;
+    world.ends(world.pid(1, Role::Log), false);
+    world.ends(world.pid(1, Role::Main), false);
+    let actions = world.later(0.1);
+    assert_eq!(actions[..2], [Action::Shut(id(1)), Action::Rest(id(1))]);
+    let again = Action::Start { id: id(1), role: Role::Log, directory: b"log".to_vec(), kept: true };
+    let log = world.pid(1, Role::Log);
+    assert_eq!(actions[2..], [again, Action::Tell(id(1), log)]);
+    world.leaves_lines = false;
+    world.done.clear();
+    world.ends(log, false);
+    assert_eq!(world.done, [Action::Rest(id(1)), Action::Close(id(1))]);
+    assert!(world.later(120.0).is_empty());
+}
+
+#[test]
+fn a_stop_waits_for_the_logger_of_a_removed_service() {
+    let mut world = World::new(vec![link("a", 1, Log::Directory)]);
+    world.settle();
+    world.entries.clear();
+    world.ends(world.pid(1, Role::Main), false);
+    world.later(2.0);
+    world.stop();
+    assert!(!world.scan.is_over());
+    world.ends(world.pid(1, Role::Log), false);
+    assert!(world.scan.is_over());
+    assert!(world.pipes.is_empty());
 }
 
 #[test]
@@ -499,6 +579,7 @@ enum Event {
     Time(u16),
     Pipes(bool),
     Processes(bool),
+    Lines(bool),
     Hurry,
 }
 
@@ -511,6 +592,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         (0..6000u16).prop_map(Event::Time),
         any::<bool>().prop_map(Event::Pipes),
         any::<bool>().prop_map(Event::Processes),
+        any::<bool>().prop_map(Event::Lines),
         Just(Event::Hurry),
     ];
     proptest::collection::vec(event, 0..60)
@@ -554,6 +636,7 @@ proptest! {
                 Event::Time(millis) => _ = world.later(f64::from(millis) / 1000.0),
                 Event::Pipes(none) => world.no_pipes = none,
                 Event::Processes(none) => world.no_processes = none,
+                Event::Lines(left) => world.leaves_lines = left,
                 Event::Hurry => world.scan.hurry(),
             }
         }
