@@ -106,6 +106,29 @@ fn a_second_svscan_is_refused_until_the_first_begins_to_stop() {
     tree.wait_for_peace();
 }
 
+/// Of the errors that it has words for; where it has none, ours may know better.
+#[test]
+fn every_error_has_the_words_of_the_original() {
+    let (Some(strace), Some(theirs)) = (tests::rig::strace(), original("svscan")) else { return };
+    let scratch = Scratch::new();
+    let mut known = 0;
+    for errno in 1..=133 {
+        let inject = format!("inject=chdir:error={errno}");
+        let says = |svscan: &PathBuf| {
+            let traced = [strace, "-qq", "-o", "/dev/null", "-e", "trace=chdir", "-e", &inject];
+            let out = Cmd::new(svscan).arg("here").cwd(scratch.path()).behind(traced).run(b"");
+            assert_eq!(out.status(), "exit 111");
+            out.messages()
+        };
+        let (theirs, ours) = (says(&theirs), says(&svscan()));
+        if !theirs.ends_with(": unknown error\n") {
+            known += 1;
+            assert_eq!(ours, theirs, "error {errno}");
+        }
+    }
+    assert!(known > 80, "{known} errors tried");
+}
+
 /// As with some file systems of other machines.
 #[test]
 fn a_directory_that_cannot_be_locked_is_said_and_its_services_run() {
