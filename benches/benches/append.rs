@@ -15,14 +15,8 @@ fn append(c: &mut Criterion) {
         let scratch = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         // Without a directory to write to there is nothing to measure.
         let scratch = scratch.expect("a scratch directory can be made");
-        let config = Config {
-            dir: scratch.path().join("main"),
-            size,
-            num: 3,
-            processor: None,
-            code: b"s".to_vec(),
-            sync: Sync::AtRotation,
-        };
+        let dir = scratch.path().join("main");
+        let config = Config { size, num: 3, sync: Sync::AtRotation, ..Config::new(dir) };
         let opened = Opened::open(RealDisk, config).expect("the directory is new");
         let mut cyclog = opened
             .recover(&Writer::default(), Arc::new(|| ()), &mut |_| ())

@@ -24,11 +24,6 @@ use std::time::Duration;
 /// What the calls return.
 pub type Result<T> = std::result::Result<T, Errno>;
 
-/// Mode of a file that is not safely on disk: no x bit for the owner.
-pub const MODE_OPEN: u32 = 0o644;
-/// Mode of a file that is: the owner's x bit marks it.
-pub const MODE_SAFE: u32 = 0o744;
-
 /// What a name in a directory stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -64,8 +59,8 @@ pub enum How {
     Read,
     /// An existing file to append to and to read back.
     Append,
-    /// A new file to append to and to read back; the name must be free.
-    New,
+    /// A new file of this mode (the umask counts) to append to and to read back; the name must be free.
+    New(u32),
     /// `lock`: made when missing, mode 0600, to read and write.
     Lock,
 }
@@ -248,10 +243,9 @@ impl Disk for RealDisk {
         let (flags, mode) = match how {
             How::Read => (OFlags::RDONLY, Mode::empty()),
             How::Append => (OFlags::RDWR | OFlags::APPEND, Mode::empty()),
-            How::New => (
-                OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL,
-                Mode::from_raw_mode(MODE_OPEN),
-            ),
+            How::New(mode) => {
+                (OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(mode))
+            }
             How::Lock => (OFlags::RDWR | OFlags::CREATE, Mode::RUSR | Mode::WUSR),
         };
         retry_on_intr(|| fs::openat(dir, name, flags | always, mode)).map(File::from)

@@ -23,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 pub mod script;
+pub mod explain;
 pub mod source;
 pub mod split;
 pub mod digits;

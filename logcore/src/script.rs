@@ -2,9 +2,9 @@
 //!
 //! Nothing is opened. What is not understood is left out and warned about, once, by name: a logger that refuses to start
 //! loses logs. Source of the actions: multilog.c of daemontools 0.76 and of its fork 0.82, daemontools-encore's multilog.8,
-//! and our own `R`, `U`, `sunlimited`, size suffixes and `y`.
+//! and our own `R`, `U`, `sunlimited`, size suffixes, `y`, `b`, `a` and `p`.
 
-use crate::cyclog::{Config, Sync};
+use crate::cyclog::{Config, MARK, Sync};
 use crate::pattern::Pattern;
 use crate::select::{Rule, Sign};
 use crate::stamp::StampKind;
@@ -17,14 +17,10 @@ use std::time::Duration;
 pub const SIZE_LEAST: u64 = 4096;
 /// Greatest size of a log file unless `U` lifts it, bytes: 100 MiB, as in the fork.
 pub const SIZE_MOST: u64 = 104_857_600;
-/// Size of a log file when no `s` is given, bytes.
-pub const SIZE_DEFAULT: u64 = 99_999;
 /// Least number of log files, `current` among them.
 pub const NUM_LEAST: usize = 2;
-/// Number of log files when no `n` is given.
-pub const NUM_DEFAULT: usize = 10;
-/// How old un-synced data may get when no `y` is given.
-pub const SYNC_DEFAULT: Sync = Sync::Within(Duration::from_secs(5));
+/// What an `a` or `y` can be: a century is as good as never, and every clock can add it.
+const SECONDS_MOST: u64 = 100 * 366 * 86400;
 
 /// What multilog's arguments say.
 #[derive(Debug, Default)]
@@ -33,6 +29,8 @@ pub struct Script {
     pub stamp: Option<StampKind>,
     /// `+` and `-`, in order.
     pub rules: Vec<Rule>,
+    /// Each of them as it was written, and its language unless that is star patterns.
+    pub shown: Vec<String>,
     /// Where selected lines go, in order.
     pub destinations: Vec<Destination>,
     /// What was left out or changed, for the user to read.
@@ -105,14 +103,7 @@ impl Parser {
             script: Script::default(),
             language: Language::Star,
             ceiling: SIZE_MOST,
-            config: Config {
-                dir: PathBuf::new(),
-                size: SIZE_DEFAULT,
-                num: NUM_DEFAULT,
-                processor: None,
-                code: b"s".to_vec(),
-                sync: SYNC_DEFAULT,
-            },
+            config: Config::new(""),
         }
     }
 
@@ -162,6 +153,9 @@ impl Parser {
                 self.alone(argument, rest);
             }
             b'y' => self.sync(argument, rest),
+            b'b' => self.bytes(argument, rest),
+            b'a' => self.age(argument, rest),
+            b'p' => self.mode(argument, rest),
             b'!' => {
                 let command = OsString::from_vec(rest.to_vec());
                 self.config.processor = (!command.is_empty()).then_some(command);
@@ -191,6 +185,12 @@ impl Parser {
             },
         };
         self.script.rules.push(Rule { sign, pattern });
+        let (sign, text) = (if sign == Sign::Plus { '+' } else { '-' }, text.escape_ascii());
+        self.script.shown.push(match self.language {
+            Language::Star => format!("{sign}{text}"),
+            Language::Glob => format!("{sign}{text} (glob)"),
+            Language::Regex => format!("{sign}{text} (regular expression)"),
+        });
     }
 
     fn size(&mut self, argument: &OsStr, text: &[u8]) {
@@ -198,17 +198,7 @@ impl Parser {
             self.config.size = u64::MAX;
             return;
         }
-        let (number, mut rest) = digits(text);
-        let unit = match rest.first() {
-            Some(b'k' | b'K') => 1 << 10,
-            Some(b'm' | b'M') => 1 << 20,
-            Some(b'g' | b'G') => 1 << 30,
-            _ => 1,
-        };
-        if unit > 1 {
-            rest = &rest[1..];
-        }
-        let wished = number.saturating_mul(unit);
+        let (wished, rest) = bytes(text);
         self.config.size = wished.clamp(SIZE_LEAST, self.ceiling);
         if !rest.is_empty() {
             self.rubbish(argument, rest, self.config.size);
@@ -237,24 +227,56 @@ impl Parser {
             self.config.sync = Sync::AtRotation;
             return;
         }
-        let (number, rest) = digits(text);
-        if rest.len() == text.len() {
+        let Some((seconds, rest)) = seconds(text) else {
             return self.warn(argument, "y takes a time such as 5s, 0 or off; ignored");
-        }
-        let (unit, rest) = match rest.split_first() {
-            Some((b's', rest)) => (1, rest),
-            Some((b'm', rest)) => (60, rest),
-            Some((b'h', rest)) => (3600, rest),
-            Some((b'd', rest)) => (86400, rest),
-            _ => (1, rest),
         };
-        // A century is as good as never, and every clock can add it.
-        let seconds = number.saturating_mul(unit).min(100 * 366 * 86400);
         self.config.sync = match seconds {
             0 => Sync::EachBatch,
             seconds => Sync::Within(Duration::from_secs(seconds)),
         };
         self.alone(argument, rest);
+    }
+
+    fn bytes(&mut self, argument: &OsStr, text: &[u8]) {
+        if text == b"off" {
+            self.config.bytes = u64::MAX;
+            return;
+        }
+        let (number, rest) = bytes(text);
+        if !text.first().is_some_and(u8::is_ascii_digit) {
+            return self.warn(argument, "b takes a number of bytes such as 500M, or off; ignored");
+        }
+        self.config.bytes = number;
+        if !rest.is_empty() {
+            self.rubbish(argument, rest, number);
+        }
+    }
+
+    fn age(&mut self, argument: &OsStr, text: &[u8]) {
+        if text == b"off" {
+            self.config.age = None;
+            return;
+        }
+        let Some((seconds, rest)) = seconds(text) else {
+            return self.warn(argument, "a takes a time such as 30d, or off; ignored");
+        };
+        self.config.age = Some(Duration::from_secs(seconds));
+        self.alone(argument, rest);
+    }
+
+    fn mode(&mut self, argument: &OsStr, text: &[u8]) {
+        let octal = std::str::from_utf8(text).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
+        // Not what from_str_radix takes besides: a sign.
+        let octal = octal.filter(|&mode| mode <= 0o777 && text[0].is_ascii_digit());
+        match octal {
+            Some(mode) if mode & 0o600 == 0o600 => self.config.mode = mode & !MARK,
+            Some(mode) => {
+                self.config.mode = (mode | 0o600) & !MARK;
+                let using = format!("the owner reads and writes; using {:o}", self.config.mode);
+                self.warn(argument, &using);
+            }
+            None => self.warn(argument, "p takes an octal mode such as 0640; ignored"),
+        }
     }
 
     /// Warns when something stands behind an action that takes nothing more.
@@ -276,6 +298,34 @@ impl Parser {
 
 fn path(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes.to_vec()))
+}
+
+/// A number of bytes with a unit, and what stands behind it.
+fn bytes(text: &[u8]) -> (u64, &[u8]) {
+    let (number, rest) = digits(text);
+    let shift = match rest.first() {
+        Some(b'k' | b'K') => 10,
+        Some(b'm' | b'M') => 20,
+        Some(b'g' | b'G') => 30,
+        _ => return (number, rest),
+    };
+    (number.saturating_mul(1 << shift), &rest[1..])
+}
+
+/// A time with a unit in seconds, and what stands behind it; `None` where no number is.
+fn seconds(text: &[u8]) -> Option<(u64, &[u8])> {
+    let (number, rest) = digits(text);
+    if rest.len() == text.len() {
+        return None;
+    }
+    let (unit, rest) = match rest.split_first() {
+        Some((b's', rest)) => (1, rest),
+        Some((b'm', rest)) => (60, rest),
+        Some((b'h', rest)) => (3600, rest),
+        Some((b'd', rest)) => (86400, rest),
+        _ => (1, rest),
+    };
+    Some((number.saturating_mul(unit).min(SECONDS_MOST), rest))
 }
 
 /// The decimal number at the start of `text`, saturating, and what stands behind it; no digits are 0.
@@ -344,6 +394,39 @@ mod tests {
         check(&["y2m"], "10 s Within(120s)", 0);
         check(&["ynever"], "10 s Within(5s)", 1);
         check(&["y3sx"], "10 s Within(3s)", 1);
+    }
+
+    #[test]
+    fn bounds_of_old_logs_and_modes() {
+        let check = |actions: &[&str], wanted: (u64, Option<u64>, u32), warnings: usize| {
+            let (Config { bytes, age, mode, .. }, said) = config(actions);
+            let seen = (bytes, age.map(|age| age.as_secs()), mode);
+            assert_eq!((seen, said.len()), (wanted, warnings), "{actions:?}: {said:?}");
+        };
+        const ALL: u64 = u64::MAX;
+        check(&[], (ALL, None, 0o644), 0);
+        check(&["b5000"], (5000, None, 0o644), 0);
+        check(&["b0"], (0, None, 0o644), 0);
+        check(&["b2G"], (2 << 30, None, 0o644), 0);
+        check(&["b2G", "boff"], (ALL, None, 0o644), 0);
+        check(&["b2Gb"], (2 << 30, None, 0o644), 1);
+        check(&["b"], (ALL, None, 0o644), 1);
+        check(&["bk"], (ALL, None, 0o644), 1);
+        check(&["b99999999999999999999G"], (ALL, None, 0o644), 0);
+        check(&["a90"], (ALL, Some(90), 0o644), 0);
+        check(&["a30d"], (ALL, Some(30 * 86400), 0o644), 0);
+        check(&["a30d", "aoff"], (ALL, None, 0o644), 0);
+        check(&["a99999999999999999999d"], (ALL, Some(SECONDS_MOST), 0o644), 0);
+        check(&["aweek"], (ALL, None, 0o644), 1);
+        check(&["a1w"], (ALL, Some(1), 0o644), 1);
+        check(&["p0640"], (ALL, None, 0o640), 0);
+        check(&["p600"], (ALL, None, 0o600), 0);
+        // The owner's x is the mark, and not to be had.
+        check(&["p0755"], (ALL, None, 0o655), 0);
+        check(&["p440"], (ALL, None, 0o640), 1);
+        for wrong in ["p", "p1777", "p0648", "p+644", "prw", "p99999999999"] {
+            check(&[wrong], (ALL, None, 0o644), 1);
+        }
     }
 
     #[test]

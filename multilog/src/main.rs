@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 use logcore::disk::RealDisk;
+use logcore::explain::explain;
 use logcore::io::RealIo;
 use logcore::pump::{End, Pump};
 use logcore::script::Script;
@@ -29,7 +30,12 @@ fn main() -> ExitCode {
             _ => (),
         }
     }
-    match log(arguments) {
+    if let Some((first, script)) = arguments.split_first()
+        && first == "--explain"
+    {
+        return show(&explain(&parse(script)));
+    }
+    match log(&arguments) {
         Ok(End::Clean) => ExitCode::SUCCESS,
         Ok(End::Failed) => ExitCode::from(TROUBLE),
         Err(error) => {
@@ -39,15 +45,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn log(arguments: Vec<OsString>) -> Result<End, Error> {
+/// The script; its warnings are said.
+fn parse(arguments: &[OsString]) -> Script {
+    let script = Script::parse(arguments);
+    script.warnings.iter().for_each(|warning| say("warning", warning));
+    script
+}
+
+fn log(arguments: &[OsString]) -> Result<End, Error> {
     // Before anything is opened: what we inherited beside 0, 1 and 2 is no business of our processors.
     close_fds::set_fds_cloexec(3, &[]);
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    let script = Script::parse(arguments);
+    let script = parse(arguments);
     let mut warn = |message: String| say("warning", &message);
-    for warning in &script.warnings {
-        warn(warning.clone());
-    }
     let signals = Signals::block()?;
     let io = RealIo::new(rustix::stdio::stdin(), rustix::stdio::stderr(), signals)?;
     let pump = Pump::new(script, io, RealDisk, boot_id(), &mut warn)?;

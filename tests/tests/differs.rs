@@ -322,6 +322,60 @@ fn y_takes_how_old_data_may_be_before_it_is_on_disk() {
 }
 
 #[test]
+fn b_bounds_the_bytes_of_old_logs() {
+    ours_only!();
+    let rig = Rig::with_files(&[
+        ("@400000003b4a39c200000000.s", 0o744, "one\n"),
+        ("@400000003b4a39c300000000.s", 0o744, "two and more\n"),
+        ("@400000003b4a39c400000000.u", 0o644, "three\n"),
+    ]);
+    let mut running = rig.cmd(&["b20", "./main"]).spawn();
+    let count = |wanted: usize| wait_until(SOON, "old logs go", || rig.main.old_logs().len() == wanted);
+    count(2);
+    rig.rotate(&mut running, "four\n");
+    wait_until(SOON, "old logs go", || rig.text() == "three\nfour\n");
+    assert_eq!(running.wait().status(), "exit 0");
+}
+
+#[test]
+fn p_sets_the_mode_and_the_mark_stays() {
+    ours_only!();
+    let modes = |rig: &Rig| {
+        let old = rig.main.old_logs().iter().map(|name| rig.main.mode(name)).collect::<Vec<_>>();
+        (rig.main.mode("current"), rig.main.mode("state"), old)
+    };
+    for (action, processor, open, done) in
+        [("p0640", "!", 0o640, 0o740), ("p600", "!cat", 0o600, 0o700), ("p0664", "!cat", 0o664, 0o764)]
+    {
+        let rig = Rig::new();
+        let mut running = rig.cmd(&[action, processor, "./main"]).spawn();
+        rig.rotate(&mut running, "one\n");
+        wait_until(SOON, "it is finished", || modes(&rig) == (Some(open), Some(open), vec![Some(done)]));
+        assert_eq!(running.wait().status(), "exit 0");
+        assert_eq!(rig.main.mode("current"), Some(done), "{action}");
+        // The next logger has a mode of its own.
+        let mut running = rig.cmd(&["./main"]).spawn();
+        rig.rotate(&mut running, "two\n");
+        assert_eq!(running.wait().status(), "exit 0");
+        assert_eq!((rig.main.mode("current"), rig.text().as_str()), (Some(0o744), "one\ntwo\n"));
+    }
+}
+
+#[test]
+fn a_script_is_explained_and_nothing_is_opened() {
+    ours_only!();
+    let rig = Rig::new();
+    let out = rig.cmd(&["--explain", "t", "-*debug*", "nfoo", "./main"]).run(b"hello\n");
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(text.starts_with("A TAI64N label is put before each line.\n\nDirectory ./main gets "), "{out}");
+    assert_eq!(out.messages(), "multilog: warning: action nfoo: foo behind it is ignored; using 2\n");
+    assert_eq!((out.status().as_str(), rig.main.names().len()), ("exit 0", 0));
+    // In another place it is a pattern.
+    rig.log(&["-x", "--explain", "./main"], b"-explain\nhello\n");
+    assert_eq!(rig.text(), "hello\n");
+}
+
+#[test]
 fn help_and_version_are_shown_when_they_stand_alone() {
     ours_only!();
     let rig = Rig::new();

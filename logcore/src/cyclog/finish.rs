@@ -11,7 +11,7 @@ use super::home::{Home, Name};
 use super::oldlogs::OldLogs;
 use super::processor;
 use crate::complaint::{Complaint, Pause};
-use crate::disk::{Disk, Ended, How, MODE_SAFE};
+use crate::disk::{Disk, Ended, How};
 use crate::label::Label;
 use crate::strerr::{Errno, Error};
 use crossbeam_channel::{Receiver, Sender, TrySendError, after, bounded, never, select, unbounded};
@@ -192,7 +192,7 @@ impl<D: Disk> Worker<D> {
         if self.named != Some(generation) {
             self.home.sync_dir()?;
         }
-        if mark { self.home.set_mode(file, Name::Current, MODE_SAFE) } else { Ok(()) }
+        if mark { self.home.mark(file, Name::Current) } else { Ok(()) }
     }
 
     /// Puts `current` and its name on disk. On an error, which is said, the file is never synced or believed again.
@@ -344,7 +344,7 @@ impl<D: Disk> Work<D> {
                     voice.tell(Event::SyncFailed { generation: full.generation });
                     return Ok(Next::To(Stage::Rescue));
                 }
-                home.set_mode(&full.file, Name::Previous, MODE_SAFE)?;
+                home.mark(&full.file, Name::Previous)?;
                 let processor = home.config.processor.is_some();
                 Ok(Next::To(if processor { Stage::Start } else { Stage::Name(Name::Previous) }))
             }
@@ -422,7 +422,9 @@ impl<D: Disk> Work<D> {
                 Ok(Next::To(Stage::Retain))
             }
             Stage::Retain => {
-                logs.retain(home, &mut |warning| voice.say(warning));
+                // A clock that is wrong when the machine starts costs nothing: the first file takes a while to be full.
+                let aged = self.full.is_some();
+                logs.retain(home, aged, &mut |warning| voice.say(warning));
                 Ok(Next::Done { left: false })
             }
         }
@@ -442,7 +444,8 @@ fn rescue<D: Disk>(home: &Home<D>, logs: &mut OldLogs, full: &Full<D>) -> Result
         return Ok(first);
     }
     let copied = (|| {
-        let copy = disk.open(&home.dir, &second, How::New)?;
+        let copy = disk.open(&home.dir, &second, How::New(home.config.mode))?;
+        disk.set_mode(&copy, home.config.mode)?;
         let mut buffer = vec![0; 64 * 1024];
         let mut offset = full.synced;
         loop {

@@ -1,7 +1,7 @@
 //! An open log directory: the calls on its few names, each with the message for when it fails.
 
-use super::Config;
-use crate::disk::{self, Disk, How, Kind, Stat};
+use super::{Config, MARK};
+use crate::disk::{Disk, How, Kind, Stat};
 use crate::strerr::{Errno, Error};
 use std::ffi::OsStr;
 
@@ -53,7 +53,7 @@ impl<D: Disk> Home<D> {
 
     pub(super) fn open(&self, name: Name, how: How) -> Result<D::File, Error> {
         let doing = match how {
-            How::New => "create",
+            How::New(_) => "create",
             How::Append => "append to",
             How::Read | How::Lock => "open",
         };
@@ -99,7 +99,17 @@ impl<D: Disk> Home<D> {
             .map_err(|errno| Error::new(format!("write {}/{} to disk", self.shown(), name.text()), errno))
     }
 
-    pub(super) fn set_mode(&self, file: &D::File, name: Name, mode: u32) -> Result<(), Error> {
+    /// The mode of a file that is being written to.
+    pub(super) fn unmark(&self, file: &D::File, name: Name) -> Result<(), Error> {
+        self.set_mode(file, name, self.config.mode)
+    }
+
+    /// The mode of a file that is whole.
+    pub(super) fn mark(&self, file: &D::File, name: Name) -> Result<(), Error> {
+        self.set_mode(file, name, self.config.mode | MARK)
+    }
+
+    fn set_mode(&self, file: &D::File, name: Name, mode: u32) -> Result<(), Error> {
         self.disk.set_mode(file, mode).map_err(|errno| self.error("set mode of", name, errno))
     }
 
@@ -113,8 +123,8 @@ impl<D: Disk> Home<D> {
     /// Makes sure that `state` is there, empty if need be: a processor always finds it, ours or the original's.
     pub(super) fn ensure_state(&self) -> Result<(), Error> {
         if self.stat(Name::State)?.is_none() {
-            let state = self.open(Name::State, How::New)?;
-            self.set_mode(&state, Name::State, disk::MODE_OPEN)?;
+            let state = self.open(Name::State, How::New(self.config.mode))?;
+            self.unmark(&state, Name::State)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 //!
 //! Source: `struct cyclog` and `c_write` in multilog.c, daemontools 0.76.
 
-use crate::disk::{Disk, How, Kind, MODE_OPEN, MODE_SAFE};
+use crate::disk::{Disk, How, Kind};
 use crate::split;
 use crate::stamp::StampKind;
 use crate::strerr::{Errno, Error};
@@ -33,6 +33,18 @@ pub use finish::Bell;
 
 /// Behind `size` less this many bytes a file ends with the next line that ends. Source: `c_write` in multilog.c.
 const LAST_BYTES: u64 = 2000;
+
+/// Size of a log file when no `s` is given, bytes.
+const SIZE_DEFAULT: u64 = 99_999;
+/// Number of log files when no `n` is given.
+const NUM_DEFAULT: usize = 10;
+/// How old un-synced data may get when no `y` is given.
+const SYNC_DEFAULT: Sync = Sync::Within(Duration::from_secs(5));
+/// Mode of the files when no `p` is given.
+const MODE_DEFAULT: u32 = 0o644;
+
+/// The owner's x: what bears it is whole and on disk.
+pub const MARK: u32 = 0o100;
 
 /// When `current` is written to disk while it is being written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +72,29 @@ pub struct Config {
     pub code: Vec<u8>,
     /// `y`: how old un-synced data may get.
     pub sync: Sync,
+    /// `b`: old logs take no more than so many bytes together; `u64::MAX` for no limit. The newest one stays.
+    pub bytes: u64,
+    /// `a`: old logs whose last line is older go, when the next file is finished. The newest one stays.
+    pub age: Option<Duration>,
+    /// `p`: the mode of the files, without the owner's x, which marks a file that is whole.
+    pub mode: u32,
+}
+
+impl Config {
+    /// What holds for `dir` when the script says nothing else.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Config {
+            dir: dir.into(),
+            size: SIZE_DEFAULT,
+            num: NUM_DEFAULT,
+            processor: None,
+            code: b"s".to_vec(),
+            sync: SYNC_DEFAULT,
+            bytes: u64::MAX,
+            age: None,
+            mode: MODE_DEFAULT,
+        }
+    }
 }
 
 /// Who writes: kept in `lock`, so that the next logger knows what it may believe of what it finds.
@@ -155,7 +190,7 @@ impl<D: Disk> Opened<D> {
         if let Err(errno) = write_writer(&home.disk, &self.lock, writer, begins_line) {
             say(home.error("write", Name::Lock, errno).to_string());
         }
-        let too_many = self.logs.count > home.config.num.max(2) - 1;
+        let too_many = self.logs.count > home.config.num.max(2) - 1 || home.config.bytes < u64::MAX;
         let first = process.or_else(|| too_many.then_some(First::Retain));
         let same_input = writer.input.is_some() && writer.input == self.last.input;
         if tail == Tail::Unended {
@@ -201,9 +236,9 @@ fn take_lock<D: Disk>(disk: &D, lock: &D::File) -> Result<(), Errno> {
     disk.lock(lock)
 }
 
-/// A new `current`, mode 0644. An empty one that an earlier try has left will do.
+/// A new `current`. An empty one that an earlier try has left will do.
 fn make_current<D: Disk>(home: &Home<D>) -> Result<D::File, Error> {
-    let new = home.open(Name::Current, How::New);
+    let new = home.open(Name::Current, How::New(home.config.mode));
     let file = match new {
         Err(error) if error.errno() == Some(Errno::EXIST) => {
             let file = home.open(Name::Current, How::Append)?;
@@ -213,7 +248,7 @@ fn make_current<D: Disk>(home: &Home<D>) -> Result<D::File, Error> {
         }
         other => other?,
     };
-    home.set_mode(&file, Name::Current, MODE_OPEN)?;
+    home.unmark(&file, Name::Current)?;
     Ok(file)
 }
 
@@ -221,7 +256,7 @@ fn make_current<D: Disk>(home: &Home<D>) -> Result<D::File, Error> {
 fn continue_current<D: Disk>(home: &Home<D>, safe: bool) -> Result<(D::File, u64, Tail), Error> {
     let file = home.open(Name::Current, How::Append)?;
     let stat = home.disk.stat_file(&file).map_err(|errno| home.error("stat", Name::Current, errno))?;
-    home.set_mode(&file, Name::Current, MODE_OPEN)?;
+    home.unmark(&file, Name::Current)?;
     if safe {
         home.sync(&file, Name::Current)?;
     }
@@ -703,5 +738,3 @@ impl<D: Disk> Cyclog<D> {
         }
     }
 }
-
-const _: () = assert!(MODE_SAFE & 0o100 != 0 && MODE_OPEN & 0o100 == 0);

@@ -1,8 +1,9 @@
 //! Old logs on disk: gives a finished file its name, and removes those that are too many.
 
+use super::Config;
 use super::home::{Home, Name};
 use super::name::{self, Namer};
-use super::retain::Census;
+use super::retain::{Census, Limits};
 use crate::complaint::Complaint;
 use crate::disk::{Disk, Kind};
 use crate::label::Label;
@@ -10,6 +11,7 @@ use crate::strerr::{Errno, Error};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 /// So many names that cannot be removed are remembered; beyond that, retention rests until the next file is finished.
 const UNDELETABLE_MOST: usize = 1024;
@@ -104,14 +106,23 @@ impl OldLogs {
         }
     }
 
-    /// Removes the old logs that are too many; trouble is told to `say`, the same once a minute, and never stops anything.
+    /// Removes the old logs that are too many, take too much, or are too old (if `aged`); trouble is told to `say`, the same once a minute, and never stops anything.
     ///
     /// Original: `filesfit` in multilog.c, which overlooks a failed unlink and tries it for ever.
-    pub(super) fn retain<D: Disk>(&mut self, home: &Home<D>, say: &mut dyn FnMut(String)) {
+    pub(super) fn retain<D: Disk>(&mut self, home: &Home<D>, aged: bool, say: &mut dyn FnMut(String)) {
+        let Config { num, bytes, age, .. } = home.config;
         loop {
-            let mut census = Census::new(home.config.num, self.namer.horizon(home.disk.now()));
+            let now = home.disk.now();
+            let before = |age: Duration| now.plus_seconds(-i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+            let since = age.filter(|_| aged).map(before);
+            let mut census = Census::new(Limits { num, bytes, since, horizon: self.namer.horizon(now) });
             let uptime = home.disk.uptime();
-            if let Err(error) = self.each(home, |_, found, _| census.see(found)) {
+            let size = |name: &OsStr| {
+                // The size of none is asked where it does not matter.
+                let stat = (bytes < u64::MAX).then(|| home.disk.stat(&home.dir, name).ok()).flatten();
+                stat.map_or(0, |stat| stat.size)
+            };
+            if let Err(error) = self.each(home, |_, found, _| census.see(found, size(found))) {
                 let message = error.to_string();
                 if self.trouble.is_news(&message, uptime) {
                     say(message);

@@ -4,7 +4,7 @@
 //! one left over from a killed logger writes into files without a name. Source: `fullcurrent` in multilog.c.
 
 use super::home::{Home, Name};
-use crate::disk::{Disk, How, MODE_SAFE, ProcessorFiles};
+use crate::disk::{Disk, How, ProcessorFiles};
 use crate::strerr::Error;
 use std::ffi::OsStr;
 
@@ -15,11 +15,14 @@ pub(super) fn start<D: Disk>(home: &Home<D>, command: &OsStr) -> Result<D::Child
     home.ensure_state()?;
     // The name `previous` is on disk before there is a `processed` beside it: alone that would count as the only copy.
     home.sync_dir()?;
+    let new = How::New(home.config.mode);
+    let newstate = home.open(Name::Newstate, new)?;
+    home.unmark(&newstate, Name::Newstate)?;
     let files = ProcessorFiles {
         previous: home.open(Name::Previous, How::Read)?,
-        processed: home.open(Name::Processed, How::New)?,
+        processed: home.open(Name::Processed, new)?,
         state: home.open(Name::State, How::Read)?,
-        newstate: home.open(Name::Newstate, How::New)?,
+        newstate,
     };
     let run = home.disk.run(&home.dir, &home.config.dir, command, files);
     run.map_err(|errno| Error::new(format!("fork for processor in {}", home.shown()), errno))
@@ -36,7 +39,7 @@ pub(super) fn seal<D: Disk>(home: &Home<D>) -> Result<(), Error> {
     }
     let processed = home.open(Name::Processed, How::Read)?;
     home.sync(&processed, Name::Processed)?;
-    home.set_mode(&processed, Name::Processed, MODE_SAFE)?;
+    home.mark(&processed, Name::Processed)?;
     home.sync(&processed, Name::Processed)?;
     home.sync_dir()
 }

@@ -1,6 +1,6 @@
-//! Which old logs go next: those beyond the number that stays, the oldest first, never the newest.
+//! Which old logs go next: those beyond what stays, the oldest first, never the newest.
 //!
-//! Told names, answers with names; the caller unlinks. The least name is the oldest, and no file time is asked.
+//! Told names and sizes, answers with names; the caller unlinks. The least name is the oldest, and no file time is asked.
 
 use crate::label::Label;
 use std::collections::BTreeSet;
@@ -10,42 +10,72 @@ use std::os::unix::ffi::OsStrExt;
 /// So many of the oldest names are remembered at a time; a directory with more to remove takes another look.
 const REMEMBERED: usize = 4096;
 
+/// What stays. The newest old log stays in any case.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Log files kept, `current` among them, so at most `num - 1` old ones stay; at least 2.
+    pub num: usize,
+    /// They take at most so many bytes together.
+    pub bytes: u64,
+    /// Those whose last line is older go.
+    pub since: Option<Label>,
+    /// Later names come from a wrong clock and count as the oldest; see [`Namer::horizon`](super::name::Namer::horizon).
+    pub horizon: Label,
+}
+
 /// Counts old logs and remembers the oldest, in constant memory however large the directory is.
 #[derive(Debug)]
 pub struct Census {
-    /// Log files kept, `current` among them, so at most `num - 1` old ones stay.
-    num: usize,
-    /// Later names come from a wrong clock and count as the oldest.
-    horizon: Label,
+    limits: Limits,
     count: usize,
-    /// The oldest so far: whether it is of this clock, and its name.
-    oldest: BTreeSet<(bool, OsString)>,
+    bytes: u64,
+    /// The oldest so far.
+    oldest: BTreeSet<Old>,
+}
+
+/// In the order in which they go.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Old {
+    /// Its name is of this clock.
+    is_true: bool,
+    name: OsString,
+    label: Label,
+    bytes: u64,
 }
 
 impl Census {
-    /// `num`: log files kept, `current` among them, at least 2. `horizon`: see
-    /// [`Namer::horizon`](super::name::Namer::horizon).
-    pub fn new(num: usize, horizon: Label) -> Self {
-        Census { num, horizon, count: 0, oldest: BTreeSet::new() }
+    /// Nothing is counted yet.
+    pub fn new(limits: Limits) -> Self {
+        Census { limits, count: 0, bytes: 0, oldest: BTreeSet::new() }
     }
 
-    /// Takes account of an entry of the directory. What is not the name of an old log does not count.
-    pub fn see(&mut self, name: &OsStr) {
+    /// Takes account of an entry of the directory and its size. What is not the name of an old log does not count.
+    pub fn see(&mut self, name: &OsStr, bytes: u64) {
         let Some(label) = super::name::parse(name.as_bytes()) else { return };
         self.count += 1;
-        self.oldest.insert((label <= self.horizon, name.to_owned()));
+        self.bytes = self.bytes.saturating_add(bytes);
+        let is_true = label <= self.limits.horizon;
+        self.oldest.insert(Old { is_true, name: name.to_owned(), label, bytes });
         if self.oldest.len() > REMEMBERED {
             self.oldest.pop_last();
         }
     }
 
-    /// The old logs to remove now, oldest first; when there are many, the oldest 4096. Empty when nothing is left to do.
+    /// The old logs to remove now, oldest first; when there are many, those among the oldest 4096. Empty when nothing is left
+    /// to do.
     pub fn surplus(&self) -> impl Iterator<Item = &OsStr> {
-        self.oldest.iter().take(self.excess()).map(|(_, name)| &**name)
-    }
-
-    fn excess(&self) -> usize {
-        self.count.saturating_sub(self.num.max(2) - 1)
+        let Limits { num, bytes: most, since, .. } = self.limits;
+        let (mut count, mut bytes) = (self.count, self.bytes);
+        let goes = move |old: &&Old| {
+            let is_old = old.is_true && since.is_some_and(|since| old.label < since);
+            let goes = count > 1 && (count > num.max(2) - 1 || bytes > most || is_old);
+            if goes {
+                count -= 1;
+                bytes = bytes.saturating_sub(old.bytes);
+            }
+            goes
+        };
+        self.oldest.iter().filter(goes).map(|old| &*old.name)
     }
 }
 
@@ -54,13 +84,19 @@ mod tests {
     use super::*;
     use crate::cyclog::name::compose;
 
-    fn surplus(num: usize, seconds: &[i64]) -> Vec<i64> {
-        let mut census = Census::new(num, Label::from_unix(1000, 0));
-        for second in seconds {
-            census.see(&compose(Label::from_unix(*second, 0), b"s"));
+    fn limits(num: usize) -> Limits {
+        Limits { num, bytes: u64::MAX, since: None, horizon: Label::from_unix(1000, 0) }
+    }
+
+    /// Old logs of these seconds, each ten bytes long but for that of second 9, which is a hundred bytes long.
+    fn surplus(limits: Limits, seconds: &[i64]) -> Vec<i64> {
+        let mut census = Census::new(limits);
+        for &second in seconds {
+            let bytes = if second == 9 { 100 } else { 10 };
+            census.see(&compose(Label::from_unix(second, 0), b"s"), bytes);
         }
-        census.see(OsStr::new("current"));
-        census.see(OsStr::new("@a-note"));
+        census.see(OsStr::new("current"), 1_000_000);
+        census.see(OsStr::new("@a-note"), 1_000_000);
         let label = |name: &OsStr| super::super::name::parse(name.as_bytes()).expect("its own names");
         census.surplus().map(|name| label(name).unix_seconds()).collect()
     }
@@ -68,7 +104,7 @@ mod tests {
     #[test]
     fn the_oldest_go_until_one_fewer_than_num_stay() {
         let check = |num: usize, seconds: &[i64], wanted: &[i64]| {
-            assert_eq!(surplus(num, seconds), wanted, "n{num} {seconds:?}");
+            assert_eq!(surplus(limits(num), seconds), wanted, "n{num} {seconds:?}");
         };
         check(3, &[], &[]);
         check(3, &[7, 5], &[]);
@@ -78,15 +114,44 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_go_until_the_others_fit() {
+        let check = |bytes: u64, seconds: &[i64], wanted: &[i64]| {
+            assert_eq!(surplus(Limits { bytes, ..limits(5) }, seconds), wanted, "b{bytes} {seconds:?}");
+        };
+        check(20, &[7, 5], &[]);
+        check(19, &[7, 5], &[5]);
+        check(10, &[7, 5, 6], &[5, 6]);
+        // The newest stays, whatever its size, and one in the middle counts as all others do.
+        check(0, &[7, 5, 6], &[5, 6]);
+        check(99, &[7, 9], &[7]);
+        check(30, &[7, 9, 10], &[7, 9]);
+        // The number holds as well.
+        check(50, &[1, 2, 3, 4, 5], &[1]);
+    }
+
+    #[test]
+    fn what_is_older_goes_but_the_newest() {
+        let check = |since: i64, seconds: &[i64], wanted: &[i64]| {
+            let since = Some(Label::from_unix(since, 0));
+            assert_eq!(surplus(Limits { since, ..limits(5) }, seconds), wanted, "{since:?} {seconds:?}");
+        };
+        check(5, &[7, 5], &[]);
+        check(6, &[7, 5], &[5]);
+        check(99, &[7, 5, 6], &[5, 6]);
+        // One of the future is no old one.
+        check(6, &[7, 5, 4000], &[5]);
+    }
+
+    #[test]
     fn names_of_the_future_go_first() {
-        assert_eq!(surplus(3, &[900, 5000, 901, 4000]), [4000, 5000]);
+        assert_eq!(surplus(limits(3), &[900, 5000, 901, 4000]), [4000, 5000]);
     }
 
     #[test]
     fn a_large_surplus_takes_several_looks() {
-        let mut census = Census::new(100, Label::from_unix(100_000, 0));
+        let mut census = Census::new(Limits { horizon: Label::from_unix(100_000, 0), ..limits(100) });
         for second in 1..=5000 {
-            census.see(&compose(Label::from_unix(second, 0), b"s"));
+            census.see(&compose(Label::from_unix(second, 0), b"s"), 0);
         }
         assert_eq!(census.surplus().count(), REMEMBERED);
     }

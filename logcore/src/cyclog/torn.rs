@@ -74,7 +74,7 @@ mod tests {
     fn cut(current: &str, stamp: Option<StampKind>, pending: &[&str]) -> Option<u64> {
         let scratch = tempfile::tempdir().expect("a scratch directory");
         let dir = RealDisk.open_dir(scratch.path()).expect("it is there");
-        let file = RealDisk.open(&dir, OsStr::new("current"), How::New).expect("it is empty");
+        let file = RealDisk.open(&dir, OsStr::new("current"), How::New(0o644)).expect("it is empty");
         RealDisk.append(&file, current.as_bytes()).expect("a few bytes");
         let pending: Vec<&[u8]> = pending.iter().map(|line| line.as_bytes()).collect();
         let size = current.len() as u64;

@@ -105,8 +105,8 @@ impl Disk for ModelDisk {
         self.call(Call::Open, |world, _| {
             let found = world.files.inode(dir, name);
             let inode = match (how, found) {
-                (How::New, Ok(_)) => return Err(Errno::EXIST),
-                (How::New | How::Lock, Err(Errno::NOENT)) => world.files.create(dir, name)?,
+                (How::New(_), Ok(_)) => return Err(Errno::EXIST),
+                (How::New(_) | How::Lock, Err(Errno::NOENT)) => world.files.create(dir, name)?,
                 (_, found) => found?,
             };
             match world.files.inodes[inode].kind {

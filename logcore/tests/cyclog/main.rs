@@ -39,14 +39,7 @@ type Log = Cyclog<ModelDisk>;
 
 impl Rig {
     fn new(change: impl FnOnce(&mut Config)) -> Rig {
-        let mut config = Config {
-            dir: "./a".into(),
-            size: 5000,
-            num: 10,
-            processor: None,
-            code: b"s".to_vec(),
-            sync: Sync::AtRotation,
-        };
+        let mut config = Config { size: 5000, sync: Sync::AtRotation, ..Config::new("./a") };
         change(&mut config);
         let writer = Writer { boot: Some(BOOT.into()), input: Some(INPUT.into()) };
         Rig { world: Shared::new(World::new()), config, writer, said: Vec::new() }

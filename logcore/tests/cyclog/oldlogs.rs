@@ -30,6 +30,45 @@ fn old_logs_that_are_too_many_go() {
 }
 
 #[test]
+fn old_logs_that_take_too_much_go() {
+    let mut rig =
+        Rig::new(|config| config.bytes = 10).with(OLDER, "0123456789\n", true).with(OLD, "old\n", true);
+    let mut log = rig.start();
+    rig.work(&mut log);
+    assert_eq!(rig.old_logs(), [OLD], "at the start");
+    for line in ["one\n", "two\n", "four and more\n", "three\n"] {
+        rig.append(&mut log, line);
+        log.rotate();
+        rig.work(&mut log);
+    }
+    assert_eq!(rig.files(), ["@.s+ three|", "current "], "the newest two take more");
+}
+
+#[test]
+fn old_logs_that_are_too_old_go_when_the_next_is_finished() {
+    let mut rig = Rig::new(|config| config.age = Some(Duration::from_secs(60))).with(OLD, "old\n", true);
+    let mut log = rig.start();
+    rig.work(&mut log);
+    assert_eq!(rig.old_logs(), [OLD], "the clock may be wrong yet");
+    let mut rotate = |rig: &mut Rig, line: &str| {
+        rig.append(&mut log, line);
+        log.rotate();
+        rig.work(&mut log);
+    };
+    rotate(&mut rig, "one\n");
+    rig.rest(Duration::from_secs(40));
+    rotate(&mut rig, "two\n");
+    assert_eq!(rig.files(), ["@.s+ one|", "@.s+ two|", "current "]);
+    rig.rest(Duration::from_secs(40));
+    rotate(&mut rig, "three\n");
+    assert_eq!(rig.files(), ["@.s+ two|", "@.s+ three|", "current "]);
+    // The newest stays, however long nothing comes.
+    rig.rest(Duration::from_secs(400));
+    rotate(&mut rig, "four\n");
+    assert_eq!(rig.files(), ["@.s+ four|", "current "]);
+}
+
+#[test]
 fn what_the_start_names_counts() {
     let mut rig = Rig::new(|config| config.num = 3).with(OLDER, "", true).with(OLD, "", true);
     rig = rig.with("previous", "one\n", true).with("current", "", true);

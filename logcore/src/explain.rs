@@ -1,0 +1,246 @@
+//! What a script does, in plain words, with the most disk it can take. Nothing is opened.
+
+use crate::cyclog::{Config, MARK, Sync};
+use crate::script::{Destination, Script, Sink};
+use crate::stamp::StampKind;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// Explains `script` to whoever wrote it, a paragraph for each destination.
+///
+/// ```
+/// use logcore::{explain::explain, script::Script};
+/// let text = explain(&Script::parse(["t", "n3", "./main"]));
+/// assert!(text.contains("at most 400 kB of disk"), "{text}");
+/// ```
+pub fn explain(script: &Script) -> String {
+    let mut text = String::from(match script.stamp {
+        None => "No stamp is put before the lines.\n",
+        Some(StampKind::Tai64n) => "A TAI64N label is put before each line.\n",
+        Some(StampKind::Local) => "Local date and time, with nanoseconds, are put before each line.\n",
+        Some(StampKind::LocalMillis) => "Local date and time, with milliseconds, are put before each line.\n",
+        Some(StampKind::Accustamp) => "Seconds since 1970, with microseconds, are put before each line.\n",
+    });
+    if script.destinations.is_empty() {
+        text += "\nNo destination is named: lines are read and thrown away.\n";
+    }
+    for Destination { rules, sink } in &script.destinations {
+        text.push('\n');
+        match sink {
+            Sink::Alert => text += "Standard error gets 200 bytes of ",
+            Sink::Status(file) => {
+                line(&mut text, format_args!("{} always shows the last of ", file.display()))
+            }
+            Sink::Cyclog(config) => line(&mut text, format_args!("Directory {} gets ", config.dir.display())),
+        }
+        match &script.shown[..*rules] {
+            [] => text += "every line.\n",
+            shown => {
+                text += "the lines that are selected: every line is, unless the last of these\n\
+                         patterns that matches it has a minus.\n";
+                shown.iter().for_each(|pattern| line(&mut text, format_args!("    {pattern}\n")));
+            }
+        }
+        if let Sink::Cyclog(config) = sink {
+            directory(&mut text, config);
+        }
+    }
+    text
+}
+
+fn directory(text: &mut String, config: &Config) {
+    let Config { size, num, processor, code, sync, bytes, age, mode, .. } = config;
+    match size {
+        &u64::MAX => *text += "  A file grows without end; ALRM begins a new one.\n",
+        size => line(text, format_args!("  A new file begins before one has more than {size} bytes.\n")),
+    }
+    match num - 1 {
+        1 => *text += "  One old file is kept",
+        old => line(text, format_args!("  {old} old files are kept")),
+    }
+    let (mode, code) = (mode | MARK, code.escape_ascii());
+    line(text, format_args!(" beside current, mode {mode:04o}: @LABEL.{code}\n"));
+    if *bytes < u64::MAX {
+        line(
+            text,
+            format_args!(
+                "  Old files take at most {} together, the newest one always stays.\n",
+                amount(*bytes)
+            ),
+        );
+    }
+    if let Some(age) = age {
+        line(
+            text,
+            format_args!("  Old files of more than {} go when the next one is finished.\n", period(*age)),
+        );
+    }
+    if let Some(command) = processor {
+        line(text, format_args!("  Each full file goes through: {}\n", command.display()));
+    }
+    match sync {
+        Sync::EachBatch => *text += "  Lines are on disk before they are taken from the input.\n",
+        Sync::Within(time) => {
+            line(text, format_args!("  Lines are on disk after at most {}.\n", period(*time)))
+        }
+        Sync::AtRotation => {
+            *text += "  Lines are on disk when their file is finished; until then an outage costs them.\n"
+        }
+    }
+    // Beside the old ones: current, and the file before it while it is finished.
+    let old = (*num as u64 - 1).saturating_mul(*size).min((*bytes).max(*size));
+    match size.saturating_mul(2).saturating_add(old) {
+        u64::MAX => *text += "  The disk it takes has no bound.\n",
+        most => {
+            line(text, format_args!("  All this takes at most {} of disk", amount(most)));
+            *text += if processor.is_some() { ", if the command makes no file larger.\n" } else { ".\n" };
+        }
+    }
+}
+
+fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
+    // A String takes everything.
+    let _ = text.write_fmt(words);
+}
+
+/// `16.8 MB`: three digits, rounded up, powers of 1000.
+fn amount(bytes: u64) -> String {
+    let mut unit = 1_u64;
+    let mut names = ["bytes", "kB", "MB", "GB", "TB", "PB", "EB"].into_iter();
+    let mut name = names.next().unwrap_or_default();
+    while bytes / unit >= 1000
+        && let Some(next) = names.next()
+    {
+        unit *= 1000;
+        name = next;
+    }
+    if bytes / unit >= 100 || unit == 1 {
+        return format!("{} {name}", bytes.div_ceil(unit));
+    }
+    let tenths = bytes.div_ceil(unit / 10);
+    match tenths % 10 {
+        0 => format!("{} {name}", tenths / 10),
+        tenth => format!("{}.{tenth} {name}", tenths / 10),
+    }
+}
+
+/// `30 d`: the largest unit that leaves nothing.
+fn period(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let fits = |unit: &(u64, &str)| seconds != 0 && seconds % unit.0 == 0;
+    let (unit, name) = [(86400, "d"), (3600, "h"), (60, "min")].into_iter().find(fits).unwrap_or((1, "s"));
+    format!("{} {name}", seconds / unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_script() {
+        let script = [
+            "d",
+            "-*",
+            "+*status*",
+            "n5",
+            "s1000000",
+            "b3M",
+            "a30d",
+            "p0640",
+            "wx",
+            "./a",
+            "F",
+            "-?",
+            "y0",
+            "U",
+            "sunlimited",
+            "!gzip",
+            "./b",
+            "R",
+            "+^a|b$",
+            "e",
+            "=status",
+        ];
+        let text = explain(&Script::parse(script));
+        assert_eq!(
+            text,
+            "Local date and time, with nanoseconds, are put before each line.
+
+Directory ./a gets the lines that are selected: every line is, unless the last of these
+patterns that matches it has a minus.
+    -*
+    +*status*
+  A new file begins before one has more than 1000000 bytes.
+  4 old files are kept beside current, mode 0740: @LABEL.x
+  Old files take at most 3.2 MB together, the newest one always stays.
+  Old files of more than 30 d go when the next one is finished.
+  Lines are on disk after at most 5 s.
+  All this takes at most 5.2 MB of disk.
+
+Directory ./b gets the lines that are selected: every line is, unless the last of these
+patterns that matches it has a minus.
+    -*
+    +*status*
+    -? (glob)
+  A file grows without end; ALRM begins a new one.
+  4 old files are kept beside current, mode 0740: @LABEL.x
+  Old files take at most 3.2 MB together, the newest one always stays.
+  Old files of more than 30 d go when the next one is finished.
+  Each full file goes through: gzip
+  Lines are on disk before they are taken from the input.
+  The disk it takes has no bound.
+
+Standard error gets 200 bytes of the lines that are selected: every line is, unless the last of these
+patterns that matches it has a minus.
+    -*
+    +*status*
+    -? (glob)
+    +^a|b$ (regular expression)
+
+status always shows the last of the lines that are selected: every line is, unless the last of these
+patterns that matches it has a minus.
+    -*
+    +*status*
+    -? (glob)
+    +^a|b$ (regular expression)
+"
+        );
+    }
+
+    #[test]
+    fn short_scripts() {
+        let check = |script: &[&str], wanted: &str| {
+            let text = explain(&Script::parse(script.iter().copied()));
+            assert!(text.contains(wanted), "{script:?}: {text}");
+        };
+        check(
+            &[],
+            "No stamp is put before the lines.\n\nNo destination is named: lines are read and thrown away.\n",
+        );
+        check(
+            &["./a"],
+            "Directory ./a gets every line.\n  A new file begins before one has more than 99999 bytes.\n",
+        );
+        check(&["./a"], "at most 1.1 MB of disk.\n");
+        check(&["t", "s16777215", "n20", "./a"], "at most 353 MB of disk.\n");
+        check(&["yoff", "./a"], "an outage costs them");
+        check(&["!gzip", "n2", "./a"], "at most 300 kB of disk, if the command makes no file larger.\n");
+        // The newest stays though it is more.
+        check(&["n2", "./a"], "  One old file is kept beside current, mode 0744: @LABEL.s\n");
+        check(&["b0", "s10000", "n9", "./a"], "at most 30 kB of disk.\n");
+        check(&["n99999999999999999999", "./a"], "The disk it takes has no bound.\n");
+    }
+
+    #[test]
+    fn amounts_are_rounded_up() {
+        let check = |bytes: u64, wanted: &str| assert_eq!(amount(bytes), wanted);
+        check(0, "0 bytes");
+        check(999, "999 bytes");
+        check(1000, "1 kB");
+        check(1001, "1.1 kB");
+        check(99_901, "100 kB");
+        check(999_999, "1000 kB");
+        check(1_000_000, "1 MB");
+        check(u64::MAX, "18.5 EB");
+    }
+}
