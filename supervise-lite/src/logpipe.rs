@@ -2,6 +2,7 @@
 //! stays in it for the next logger, and no writer meets the end of its reader.
 
 use logcore::strerr::Errno;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::ioctl_fionread;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
@@ -51,6 +52,13 @@ impl LogPipe {
         Ok(())
     }
 
+    /// Whether nothing is in it, and nobody writes to it any more.
+    pub fn is_over(&self) -> bool {
+        let mut polled = [PollFd::new(&self.reader, PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut polled, Some(&now)).is_ok() && polled[0].revents() == PollFlags::HUP
+    }
+
     /// Whether lines are in it.
     pub fn has_lines(&self) -> bool {
         ioctl_fionread(&self.reader).is_ok_and(|bytes| bytes > 0)
@@ -64,16 +72,16 @@ mod tests {
     #[test]
     fn what_is_written_stays_until_it_is_read() {
         let mut pipe = LogPipe::new().expect("a pipe");
-        assert!(!pipe.has_lines());
+        assert!(!pipe.has_lines() && !pipe.is_over());
         assert_eq!(rustix::io::write(pipe.writer().expect("open"), b"line\n"), Ok(5));
         pipe.shut();
-        assert!(pipe.has_lines() && pipe.writer().is_none());
+        assert!(pipe.has_lines() && pipe.writer().is_none() && !pipe.is_over());
         pipe.reopen().expect("its reader is there");
         let mut line = [0; 20];
         assert_eq!(rustix::io::write(pipe.writer().expect("open"), b"more\n"), Ok(5));
         pipe.shut();
         assert_eq!(rustix::io::read(pipe.reader(), &mut line), Ok(10));
         assert_eq!(rustix::io::read(pipe.reader(), &mut line), Ok(0));
-        assert!(!pipe.has_lines());
+        assert!(!pipe.has_lines() && pipe.is_over());
     }
 }

@@ -37,6 +37,8 @@ const TOLD_AT_LAST: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(10);
 /// How often a logger that ended and left lines in the pipe is started again in a stop.
 const DRAINS: u32 = 3;
+/// The same for a removed service, at longer and longer intervals: nobody waits.
+const DRAINS_OF_REMOVED: u32 = 8;
 
 /// A directory, whatever names it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,9 +107,10 @@ pub enum Action {
         role: Role,
         /// The directory for supervise to change to.
         directory: Vec<u8>,
-        /// From the directory that was kept: it has no name any more.
-        kept: bool,
     },
+    /// Start the supervise of this service's logger on the log pipe, in the directory that was kept; this was its name. Answer:
+    /// [`Scan::started`], or [`Scan::rest`] where there is no such directory.
+    Drain(Id, Vec<u8>),
     /// Close what is kept of the log pipe, and the directory.
     Close(Id),
     /// Tell this supervise of a service to stop its service and go.
@@ -140,7 +143,7 @@ struct Supervise {
     trouble: Complaint,
 }
 
-/// What has become of a logger that is to read to the end: in a stop, or once its service was removed.
+/// What has become of a logger that is to read to the end, in a stop or once its service was removed.
 #[derive(Debug)]
 struct Drain {
     /// Its supervise is to be told, from this moment on, and since this one.
@@ -310,6 +313,7 @@ impl Scan {
             Err(errno) => {
                 let trouble = self.unreadable.get_or_insert_default();
                 complain(trouble, unable(b"read directory", errno), now, &mut actions);
+                actions.extend(self.drain(now));
                 return actions;
             }
         };
@@ -374,6 +378,9 @@ impl Scan {
                 }
             }
             service.present = true;
+            if service.ready {
+                service.drain = None;
+            }
         }
         let back = self.services.iter().filter(|(_, service)| service.present && !service.ready);
         actions.extend(back.map(|(&id, service)| Action::Open(id, service.name.clone())));
@@ -401,8 +408,16 @@ impl Scan {
         self.services.insert(directory.id, service);
     }
 
-    /// Services without a name and a supervise write nothing more: their loggers read to the end, and they are forgotten.
+    /// Services without a name and a supervise write nothing more: their loggers read to the end, and they are forgotten. Until
+    /// then they need their loggers.
     fn end_removed(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        for service in
+            self.services.values_mut().filter(|service| !service.present && service.drain.is_none())
+        {
+            if service.main.pid.is_some() && service.log.as_ref().is_some_and(|log| log.pid.is_none()) {
+                service.drain = Some(Drain { tell: None, again: true, count: 0 });
+            }
+        }
         actions.extend(self.drain(now));
         let is_over = |service: &Service| !service.present && service.main.pid.is_none();
         let over = self.services.iter().filter(|(_, service)| is_over(service) && service.drain.is_none());
@@ -509,11 +524,13 @@ impl Scan {
         supervise.next = supervise.started + pause;
         self.asked = true;
         match role {
-            Role::Main if self.stopping => self.main_is_gone(id, now),
-            Role::Log if service.drain.is_some() => vec![Action::Rest(id)],
-            // In a stop its service still writes; the logger is started once that has ended.
-            _ => Vec::new(),
+            _ if service.present && service.ready && !self.stopping => (),
+            Role::Main => return self.main_is_gone(id, now),
+            Role::Log if service.main.pid.is_none() => return vec![Action::Rest(id)],
+            // Its service may fill the pipe before it ends.
+            Role::Log => service.drain = Some(Drain { tell: None, again: true, count: 0 }),
         }
+        Vec::new()
     }
 
     /// TERM or INT: stops everything in order, and starts nothing more. Asked once more it changes nothing.
@@ -552,23 +569,30 @@ impl Scan {
         vec![Action::Shut(id), next]
     }
 
-    /// What became of [`Action::Tell`]: whether the supervise could be told.
-    pub fn told(&mut self, id: Id, done: bool, now: Duration) -> Vec<Action> {
+    /// What became of [`Action::Tell`]: whether the supervise could be told. `over`: its logger has nothing more to read. Else
+    /// only a stop has no more time: where its directory was deleted it cannot be told, and reads to the end all the same.
+    pub fn told(&mut self, id: Id, done: bool, over: bool, now: Duration) -> Vec<Action> {
         let Some(service) = self.services.get_mut(&id) else { return Vec::new() };
         let Some(drain) = &mut service.drain else { return Vec::new() };
         let Some((_, since)) = drain.tell else { return Vec::new() };
-        let at_last = !done && now >= since + TOLD_AT_LAST;
-        drain.tell = (!done && !at_last).then_some((now + AGAIN, since));
+        let late = !done && now >= since + TOLD_AT_LAST;
+        let at_last = late && (self.stopping || over);
+        let pause = if late { PACE } else { AGAIN };
+        drain.tell = (!done && !at_last).then_some((now + pause, since));
         let pid = service.log.as_ref().and_then(|log| log.pid);
         pid.filter(|_| at_last).map(Action::Terminate).into_iter().collect()
     }
 
     /// What became of [`Action::Rest`]: whether lines are left that no logger has read.
-    pub fn rest(&mut self, id: Id, left: bool) -> Vec<Action> {
+    pub fn rest(&mut self, id: Id, left: bool, now: Duration) -> Vec<Action> {
         let Some(service) = self.services.get_mut(&id) else { return Vec::new() };
         let Some(drain) = &mut service.drain else { return Vec::new() };
         drain.tell = None;
-        if left && drain.count < DRAINS {
+        let most = if self.stopping { DRAINS } else { DRAINS_OF_REMOVED };
+        if left && drain.count < most {
+            if let Some(log) = service.log.as_mut().filter(|_| !self.stopping && drain.count > 0) {
+                log.next = log.next.max(now + (PACE * 2_u32.pow(drain.count)).min(IDLE));
+            }
             drain.count += 1;
             drain.again = true;
             return Vec::new();
@@ -597,14 +621,13 @@ impl Scan {
             if next_of_drain(service).is_none_or(|next| next > now) {
                 continue;
             }
-            let kept = !service.present;
-            let directory = if kept { b"log".to_vec() } else { service.directory(Role::Log) };
-            let (Some(drain), Some(log)) = (&mut service.drain, &service.log) else { continue };
+            let (Some(drain), Some(log)) = (&mut service.drain, &mut service.log) else { continue };
             match log.pid {
                 Some(pid) => actions.push(Action::Tell(id, pid)),
                 None => {
                     drain.again = false;
-                    actions.push(Action::Start { id, role: Role::Log, directory, kept });
+                    log.next = now + PACE;
+                    actions.push(Action::Drain(id, service.name.clone()));
                 }
             }
         }
@@ -652,7 +675,7 @@ fn starts(id: Id, service: &mut Service, now: Duration, actions: &mut Vec<Action
         let Some(supervise) = service.supervise(role) else { continue };
         if supervise.pid.is_none() && supervise.next <= now {
             supervise.next = now + PACE;
-            actions.push(Action::Start { id, role, directory, kept: false });
+            actions.push(Action::Start { id, role, directory });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The scan directory: the lock that keeps a second svscan away, and what is in it.
 //!
-//! It stays open, and to read it again takes no descriptor: services are restarted when no descriptor is left.
+//! It stays open, and to read it again needs no descriptor: services are restarted when no descriptor is left.
 
 use crate::scan::{Directory, Entry, Id, Log};
 use crate::supervised::open_control;
@@ -85,12 +85,16 @@ impl ScanDir {
         }
     }
 
-    /// Keeps the directory of this name, if it is `id`.
-    pub fn keep(&self, name: &[u8], id: Id) -> Option<OwnedFd> {
+    /// Keeps the directory of this name, if it is `id`; `None`: it is gone, or another.
+    ///
+    /// Errors: those of open(2) that say nothing of the name.
+    pub fn keep(&self, name: &[u8], id: Id) -> Result<Option<OwnedFd>, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = openat(&self.0, name, flags, Mode::empty()).ok()?;
-        let stat = fstat(&directory).ok()?;
-        (Id { device: stat.st_dev, inode: stat.st_ino } == id).then_some(directory)
+        match openat(&self.0, name, flags, Mode::empty()) {
+            Ok(directory) => Ok((id_of(&fstat(&directory)?) == id).then_some(directory)),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => Ok(None),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// Everything that is, or may be, a service directory. `moved`: names that were moved here, complete.
@@ -113,7 +117,13 @@ impl ScanDir {
             let seen = match stat(&name, AtFlags::empty()) {
                 Ok(target) if !is_directory(&target) => continue,
                 Ok(target) => {
-                    let log = stat(&[&name, b"/log".as_slice()].concat(), AtFlags::empty());
+                    let log = match self.keep(&name, id_of(&target)) {
+                        Ok(Some(service)) => statat(service, "log", AtFlags::empty()),
+                        // It was pointed elsewhere meanwhile: that will be seen next time.
+                        Ok(None) => continue,
+                        // No descriptor is left.
+                        Err(_) => stat(&[&name, b"/log".as_slice()].concat(), AtFlags::empty()),
+                    };
                     let in_place = kind == FileType::Directory && !moved.contains(&name);
                     Ok(directory(&target, log, in_place))
                 }
@@ -131,6 +141,11 @@ fn is_directory(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Directory
 }
 
+/// Which directory it is.
+pub fn id_of(stat: &Stat) -> Id {
+    Id { device: stat.st_dev, inode: stat.st_ino }
+}
+
 fn directory(stat: &Stat, log: Result<Stat, Errno>, in_place: bool) -> Directory {
     let changed = |stat: &Stat| [stat.st_ctime, stat.st_ctime_nsec.cast_signed()];
     let [seconds, nanos] = changed(stat);
@@ -141,8 +156,7 @@ fn directory(stat: &Stat, log: Result<Stat, Errno>, in_place: bool) -> Directory
         Err(Errno::NOENT) => Log::None,
         Err(errno) => Log::Unknown(errno),
     };
-    let id = Id { device: stat.st_dev, inode: stat.st_ino };
-    Directory { id, log, in_place, changed: [seconds, nanos, log_seconds, log_nanos] }
+    Directory { id: id_of(stat), log, in_place, changed: [seconds, nanos, log_seconds, log_nanos] }
 }
 
 #[cfg(test)]

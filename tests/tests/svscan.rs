@@ -336,6 +336,49 @@ fn a_removed_service_whose_logger_was_down_has_its_lines_logged() {
     }
 }
 
+/// More than the pipe holds: without its logger it would never end.
+#[test]
+fn a_removed_service_that_says_much_at_its_end_keeps_its_logger() {
+    let mut tree = Tree::new(&[&supervise(), &program("svc"), &program("multilog")]);
+    let run = "trap 'seq 300000; exit' TERM\n>ready\nwhile :; do sleep 0.01; done";
+    tree.service("a", run, "exec multilog s104857600 ./main");
+    tree.start(&svscan());
+    wait_until(SOON, "it runs", || tree.join("store/a/ready").exists());
+    tree.pid("a/log", None);
+    fs::remove_file(tree.join("service/a")).expect("own link");
+    let told = Cmd::new(program("svc")).args(["-dx", ".", "log"]).cwd(tree.join("store/a")).run(b"");
+    assert_eq!((told.status(), told.messages()), ("exit 0".into(), String::new()));
+    forgets(&tree, "a");
+    assert_eq!(LogDir::new(tree.join("store/a/log/main")).lines().len(), 300_000);
+    let out = tree.stop();
+    assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+}
+
+/// What it leaves is read by its own logger.
+#[test]
+fn a_name_that_leads_elsewhere_in_a_stop_leads_no_lines_there() {
+    let mut tree = Tree::new(&[&supervise(), &program("svc"), &program("multilog")]);
+    let run = "trap 'while [ ! -e go ]; do sleep 0.01; done; seq 1000; exit' TERM\n>ready\n\
+               while :; do sleep 0.01; done";
+    tree.service("a", run, "exec multilog ./main");
+    tree.store("b", SLEEP, "exec multilog ./main");
+    tree.start(&svscan());
+    wait_until(SOON, "it runs", || tree.join("store/a/ready").exists());
+    let logger = tree.pid("a/log", None);
+    tree.svscan().signal(Signal::TERM);
+    wait_until(SOON, "it is told", || tree.status("a").is_some_and(|(_, wish)| wish == b'd'));
+    fs::remove_file(tree.join("service/a")).expect("own link");
+    symlink(tree.join("store/b"), tree.join("service/a")).expect("own directory");
+    let told = Cmd::new(program("svc")).args(["-dx", "log"]).cwd(tree.join("store/a")).run(b"");
+    assert_eq!((told.status(), told.messages()), ("exit 0".into(), String::new()));
+    wait_until(SOON, "it has ended", || !is_running(logger));
+    fs::write(tree.join("store/a/go"), "").expect("own directory");
+    let out = tree.stop();
+    assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+    assert_eq!(LogDir::new(tree.join("store/a/log/main")).lines().len(), 1000);
+    assert!(!tree.join("store/b/log/main").exists());
+}
+
 /// Its name is there again while one of its children still has the pipe: both write into it, and one logger reads it.
 #[test]
 fn a_removed_service_that_comes_back_need_not_wait_for_those_it_left() {

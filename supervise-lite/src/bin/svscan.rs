@@ -7,7 +7,7 @@
 use logcore::disk::{Disk, RealDisk};
 use logcore::strerr::{Errno, words};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, statat};
 use rustix::process::{Pid, Resource, Rlimit, WaitOptions, getrlimit, kill_process, setrlimit, wait};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{CString, OsStr, OsString};
@@ -18,7 +18,7 @@ use supervise_lite::changes::Changes;
 use supervise_lite::logpipe::LogPipe;
 use supervise_lite::notice::murmur;
 use supervise_lite::scan::{Action, Id, Role, Scan};
-use supervise_lite::scandir::{Locked, ScanDir};
+use supervise_lite::scandir::{Locked, ScanDir, id_of};
 use supervise_lite::signals::{Signal, Signals};
 use supervise_lite::supervised::open_control;
 use supervise_lite::sys::{Child, Program, Words, spawn};
@@ -203,34 +203,32 @@ impl Svscan {
                 let opened = self.open_pipe(id, &name);
                 return self.scan.opened(id, opened, RealDisk.uptime());
             }
-            Action::Start { id, role, directory, kept } => {
-                let mut actions = self.hear(AT_ONCE - 1);
-                let mut child = self.start_supervise(id, role, &directory, kept);
-                if child.is_err() && !self.starting.is_empty() {
-                    // Theirs may be the descriptor that is missing.
-                    actions.extend(self.hear(0));
-                    child = self.start_supervise(id, role, &directory, kept);
+            Action::Start { id, role, directory } => {
+                // Its directory may have had another name when it was taken up.
+                if let Some(name) = directory.strip_suffix(b"/log").filter(|_| role == Role::Log) {
+                    self.keep(id, name);
                 }
-                let pid = child.map(|child| {
-                    let pid = number(child.pid);
-                    self.starting.push_back(child);
-                    pid
-                });
-                actions.extend(self.scan.started(id, role, pid, RealDisk.uptime()));
-                return actions;
+                return self.begin(id, role, None, &directory);
+            }
+            Action::Drain(id, name) => {
+                self.keep(id, &name);
+                let kept = self.logged.get(&id).and_then(|logged| logged.directory.as_ref());
+                return match kept.map(|kept| format!("/proc/self/fd/{}", kept.as_raw_fd())) {
+                    Some(kept) => self.begin(id, Role::Log, Some(&kept), b"log"),
+                    None => self.scan.rest(id, self.has_lines(id), RealDisk.uptime()),
+                };
             }
             Action::Tell(id, pid) => {
                 // One that is down is to read what is there.
                 let letters: &[u8] = if self.has_lines(id) { b"oxc" } else { b"xc" };
-                let told = tell(pid, letters).is_ok();
-                return self.scan.told(id, told, RealDisk.uptime());
+                let told = self.tell_logger(id, pid, letters).is_ok();
+                let over = self.logged.get(&id).is_some_and(|logged| logged.pipe.is_over());
+                return self.scan.told(id, told, over, RealDisk.uptime());
             }
-            Action::Rest(id) => {
-                return self.scan.rest(id, self.has_lines(id));
-            }
+            Action::Rest(id) => return self.scan.rest(id, self.has_lines(id), RealDisk.uptime()),
             Action::Halt(pid) => {
                 // The original's supervise would leave its service at TERM.
-                if tell(pid, b"dx").is_err() {
+                if working_directory(pid).and_then(|service| tell(&service, b"dx")).is_err() {
                     terminate(pid);
                 }
             }
@@ -251,26 +249,62 @@ impl Svscan {
         if let Some(logged) = self.logged.get_mut(&id) {
             return logged.pipe.reopen();
         }
-        let directory = self.dir.keep(name, id);
+        let directory = self.dir.keep(name, id)?;
         self.logged.insert(id, Logged { pipe: LogPipe::new()?, directory });
         Ok(())
+    }
+
+    /// Keeps the directory of a service if that could not be done before.
+    fn keep(&mut self, id: Id, name: &[u8]) {
+        if let Some(logged) = self.logged.get_mut(&id).filter(|logged| logged.directory.is_none()) {
+            logged.directory = self.dir.keep(name, id).unwrap_or_default();
+        }
     }
 
     fn has_lines(&self, id: Id) -> bool {
         self.logged.get(&id).is_some_and(|logged| logged.pipe.has_lines())
     }
 
-    fn start_supervise(&self, id: Id, role: Role, directory: &[u8], kept: bool) -> Result<Child, Errno> {
-        let logged = self.logged.get(&id);
-        let pipe = logged.map(|logged| &logged.pipe);
+    /// Gives these letters to the supervise of a logger, when it has come to the directory of that.
+    fn tell_logger(&self, id: Id, pid: u32, letters: &[u8]) -> Result<(), Errno> {
+        let log = working_directory(pid)?;
+        if let Some(kept) = self.logged.get(&id).and_then(|logged| logged.directory.as_ref())
+            && id_of(&fstat(&log)?) != id_of(&statat(kept, "log", AtFlags::empty())?)
+        {
+            return Err(Errno::AGAIN);
+        }
+        tell(&log, letters)
+    }
+
+    /// Starts a supervise in `place`, or here.
+    fn begin(&mut self, id: Id, role: Role, place: Option<&str>, directory: &[u8]) -> Vec<Action> {
+        let mut actions = self.hear(AT_ONCE - 1);
+        let mut child = self.start_supervise(id, role, place, directory);
+        if child.is_err() && !self.starting.is_empty() {
+            // Theirs may be the descriptor that is missing.
+            actions.extend(self.hear(0));
+            child = self.start_supervise(id, role, place, directory);
+        }
+        let pid = child.map(|child| {
+            let pid = number(child.pid);
+            self.starting.push_back(child);
+            pid
+        });
+        actions.extend(self.scan.started(id, role, pid, RealDisk.uptime()));
+        actions
+    }
+
+    fn start_supervise(
+        &self,
+        id: Id,
+        role: Role,
+        place: Option<&str>,
+        directory: &[u8],
+    ) -> Result<Child, Errno> {
+        let pipe = self.logged.get(&id).map(|logged| &logged.pipe);
         let end = match role {
             Role::Main => pipe.and_then(LogPipe::writer).map(|writer| (writer, 1)),
             Role::Log => pipe.map(|pipe| (pipe.reader(), 0)),
-        };
-        let place = match logged.and_then(|logged| logged.directory.as_ref()).filter(|_| kept) {
-            Some(kept) => Some(format!("/proc/self/fd/{}", kept.as_raw_fd())),
-            None if kept => return Err(Errno::NOENT),
-            None => None,
         };
         let place = place.map(CString::new).transpose().map_err(|_| Errno::INVAL)?;
         // The name of a file has no NUL.
@@ -287,12 +321,15 @@ impl Svscan {
     }
 }
 
-/// Writes letters to the control of a supervise that is our child, without waiting. It is found by its directory: names may
-/// lead elsewhere by now.
-fn tell(pid: u32, letters: &[u8]) -> Result<(), Errno> {
+/// Where a supervise that is our child works: names may lead elsewhere by now.
+fn working_directory(pid: u32) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let service = openat(CWD, format!("/proc/{pid}/cwd"), flags, Mode::empty())?;
-    rustix::io::write(open_control(&service)?, letters).map(drop)
+    openat(CWD, format!("/proc/{pid}/cwd"), flags, Mode::empty())
+}
+
+/// Writes letters to the control of the supervise of a service, without waiting.
+fn tell(service: &OwnedFd, letters: &[u8]) -> Result<(), Errno> {
+    rustix::io::write(open_control(service)?, letters).map(drop)
 }
 
 fn terminate(pid: u32) {

@@ -18,6 +18,8 @@ struct World {
     next_pid: u32,
     no_pipes: bool,
     no_processes: bool,
+    /// None was kept.
+    no_directories: bool,
     /// Started, and not known yet to be supervise; what is then said of each.
     starting: std::collections::VecDeque<u32>,
     becomes: Option<Failed>,
@@ -57,6 +59,7 @@ impl World {
             next_pid: 1000,
             no_pipes: false,
             no_processes: false,
+            no_directories: false,
             starting: std::collections::VecDeque::new(),
             becomes: None,
             leaves_lines: false,
@@ -102,7 +105,16 @@ impl World {
                     }
                     self.scan.opened(id, result, self.now)
                 }
-                Action::Start { id, role, .. } => {
+                Action::Start { .. } | Action::Drain(..) => {
+                    let (id, role) = match action {
+                        Action::Start { id, role, .. } => (id, role),
+                        Action::Drain(id, _) => (id, Role::Log),
+                        other => panic!("{other:?}"),
+                    };
+                    if self.no_directories && matches!(action, Action::Drain(..)) {
+                        todo.extend(self.scan.rest(id, self.leaves_lines, self.now));
+                        continue;
+                    }
                     assert!(!self.runs(id, role), "{role:?} of {id:?} started twice");
                     assert!(role == Role::Log || !self.shut.contains(&id), "nowhere to write");
                     let child = if self.no_processes {
@@ -131,9 +143,9 @@ impl World {
                 }
                 Action::Tell(id, pid) => {
                     self.told.push(pid);
-                    self.scan.told(id, true, self.now)
+                    self.scan.told(id, true, false, self.now)
                 }
-                Action::Rest(id) => self.scan.rest(id, self.leaves_lines),
+                Action::Rest(id) => self.scan.rest(id, self.leaves_lines, self.now),
                 Action::Unlock | Action::Warn(_) => Vec::new(),
             };
             todo.extend(more);
@@ -175,6 +187,7 @@ impl World {
     fn starts(actions: &[Action]) -> Vec<String> {
         let start = |action: &Action| match action {
             Action::Start { directory, .. } => Some(String::from_utf8_lossy(directory).into_owned()),
+            Action::Drain(_, name) => Some(format!("the log of {}", String::from_utf8_lossy(name))),
             _ => None,
         };
         actions.iter().filter_map(start).collect()
@@ -336,9 +349,17 @@ fn names_that_go_stop_nothing_and_names_that_move_lead_to_the_same_service() {
     assert_eq!(World::starts(&world.later(0.1)), ["b/log"], "by the name it has now");
     world.entries.clear();
     world.ends(world.pid(1, Role::Log), false);
-    assert!(world.later(2.0).is_empty(), "not restarted once the name is gone");
+    assert_eq!(World::starts(&world.later(2.0)), ["the log of b"], "its service writes");
+    world.ends(world.pid(1, Role::Log), false);
+    assert_eq!(World::starts(&world.later(2.0)), ["the log of b"], "and goes on to write");
+    let log = world.pid(1, Role::Log);
+    world.done.clear();
     world.ends(world.pid(1, Role::Main), false);
-    assert_eq!(world.later(2.0), [Action::Shut(id(1)), Action::Rest(id(1)), Action::Close(id(1))]);
+    assert!(world.later(2.0).is_empty(), "it is not restarted once the name is gone");
+    assert_eq!(world.done, [Action::Shut(id(1)), Action::Tell(id(1), log)]);
+    world.done.clear();
+    world.ends(log, false);
+    assert_eq!(world.done, [Action::Rest(id(1)), Action::Close(id(1))]);
     world.entries = vec![link("b", 1, Log::None)];
     world.scan.ask();
     assert_eq!(World::starts(&world.later(0.1)), ["b"], "now it has no log");
@@ -352,8 +373,10 @@ fn the_logger_of_a_removed_service_reads_to_the_end_unless_its_name_comes_back()
     world.entries.clear();
     world.scan.ask();
     assert!(world.later(61.0).is_empty(), "the service runs");
+    world.done.clear();
     world.ends(main, false);
-    assert_eq!(world.later(61.0), [Action::Shut(id(1)), Action::Tell(id(1), log)]);
+    assert!(world.later(61.0).is_empty());
+    assert_eq!(world.done, [Action::Shut(id(1)), Action::Tell(id(1), log)]);
     world.entries = vec![link("b", 1, Log::Directory)];
     world.scan.ask();
     world.no_pipes = true;
@@ -388,7 +411,7 @@ fn a_logger_that_ended_with_its_removed_service_is_started_again_for_what_it_lef
     world.ends(world.pid(1, Role::Main), false);
     let actions = world.later(0.1);
     assert_eq!(actions[..2], [Action::Shut(id(1)), Action::Rest(id(1))]);
-    let again = Action::Start { id: id(1), role: Role::Log, directory: b"log".to_vec(), kept: true };
+    let again = Action::Drain(id(1), b"a".to_vec());
     let log = world.pid(1, Role::Log);
     assert_eq!(actions[2..], [again, Action::Tell(id(1), log)]);
     world.leaves_lines = false;
@@ -396,6 +419,88 @@ fn a_logger_that_ended_with_its_removed_service_is_started_again_for_what_it_lef
     world.ends(log, false);
     assert_eq!(world.done, [Action::Rest(id(1)), Action::Close(id(1))]);
     assert!(world.later(120.0).is_empty());
+}
+
+/// Both the look that finds the name and the logger that is due would start it.
+#[test]
+fn a_name_that_comes_back_when_its_logger_is_due_starts_it_once() {
+    let mut world = World::new(vec![link("a", 1, Log::Directory)]);
+    world.settle();
+    world.entries.clear();
+    world.leaves_lines = true;
+    world.ends(world.pid(1, Role::Log), false);
+    world.ends(world.pid(1, Role::Main), false);
+    world.later(0.5);
+    // The next look is when it is due; the world sees to it that none is started twice.
+    world.entries = vec![link("a", 1, Log::Directory)];
+    world.later(3.0);
+    assert!(world.runs(id(1), Role::Log) && world.runs(id(1), Role::Main));
+}
+
+#[test]
+fn the_lines_of_a_removed_service_are_given_up_late_and_also_without_its_directory() {
+    for no_directories in [false, true] {
+        let mut world = World::new(vec![link("a", 1, Log::Directory)]);
+        world.settle();
+        world.entries.clear();
+        (world.leaves_lines, world.no_directories) = (true, no_directories);
+        world.ends(world.pid(1, Role::Log), false);
+        world.ends(world.pid(1, Role::Main), false);
+        let start = world.now;
+        while World::warnings(&world.done).is_empty() {
+            if let Some(&(pid, ..)) = world.processes.first() {
+                world.ends(pid, false);
+            }
+            world.later(0.5);
+            assert!(world.now < start + seconds(1000.0), "{no_directories}");
+        }
+        let lost = "lines of a are left unread: its logger does not run";
+        assert_eq!(World::warnings(&world.done), [lost]);
+        assert!(world.now > start + seconds(120.0), "{no_directories}: after {:?}", world.now - start);
+        assert!(world.pipes.is_empty() && world.later(200.0).is_empty());
+    }
+}
+
+#[test]
+fn a_logger_that_cannot_be_told_is_let_read_to_the_end_unless_that_is_reached() {
+    let mut world = World::new(vec![link("a", 1, Log::Directory)]);
+    world.settle();
+    let (main, log) = (world.pid(1, Role::Main), world.pid(1, Role::Log));
+    world.entries.clear();
+    world.scan.ask();
+    world.later(1.0);
+    assert_eq!(world.scan.ended(main, false, world.now), [Action::Shut(id(1)), Action::Tell(id(1), log)]);
+    for _ in 0..1000 {
+        assert!(world.scan.told(id(1), false, false, world.now).is_empty(), "lines are left");
+        world.now += AGAIN;
+    }
+    assert_eq!(world.scan.told(id(1), false, true, world.now), [Action::Terminate(log)]);
+}
+
+#[test]
+fn a_service_that_fills_the_pipe_in_a_stop_has_its_logger_again() {
+    let mut world = World::new(vec![link("a", 1, Log::Directory)]);
+    world.settle();
+    world.stop();
+    world.ends(world.pid(1, Role::Log), false);
+    assert_eq!(World::starts(&world.later(1.1)), ["the log of a"]);
+    world.ends(world.pid(1, Role::Main), false);
+    world.ends(world.pid(1, Role::Log), false);
+    assert!(world.scan.is_over());
+}
+
+#[test]
+fn a_logger_is_started_again_though_the_directory_cannot_be_read() {
+    let mut world = World::new(vec![link("a", 1, Log::Directory)]);
+    world.settle();
+    world.entries.clear();
+    world.scan.ask();
+    world.later(10.0);
+    world.leaves_lines = true;
+    world.ends(world.pid(1, Role::Log), false);
+    world.ends(world.pid(1, Role::Main), false);
+    let actions = world.scan.look(Err(Errno::NOENT), world.now + seconds(1.0));
+    assert_eq!(World::starts(&actions), ["the log of a"]);
 }
 
 #[test]
@@ -526,7 +631,7 @@ fn a_logger_that_leaves_lines_is_started_again_a_few_times() {
     world.ends(world.pid(1, Role::Main), false);
     let mut starts = 0;
     while !world.scan.is_over() {
-        assert_eq!(World::starts(&world.later(1.1)), ["a/log"]);
+        assert_eq!(World::starts(&world.later(1.1)), ["the log of a"]);
         starts += 1;
         assert!(starts <= DRAINS, "no end");
         world.ends(world.pid(1, Role::Log), false);
@@ -546,7 +651,7 @@ fn a_logger_that_cannot_be_told_is_told_again_and_at_last_by_a_signal() {
     world.scan.ended(1001, false, world.now);
     let start = world.now;
     loop {
-        let actions = world.scan.told(id(1), false, world.now);
+        let actions = world.scan.told(id(1), false, false, world.now);
         if actions == [Action::Terminate(log)] {
             break;
         }
@@ -590,6 +695,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         (0..6usize, 4..8u8).prop_map(|(which, name)| Event::Move(which, name)),
         (0..12usize, any::<bool>()).prop_map(|(which, failed)| Event::Kill(which, failed)),
         (0..6000u16).prop_map(Event::Time),
+        (0..50u16).prop_map(Event::Time),
         any::<bool>().prop_map(Event::Pipes),
         any::<bool>().prop_map(Event::Processes),
         any::<bool>().prop_map(Event::Lines),
