@@ -50,6 +50,8 @@ pub struct Stat {
     pub links: u64,
     /// Inode number, unique within the directory's file system.
     pub inode: u64,
+    /// When it was last written to, Unix seconds.
+    pub modified: i64,
 }
 
 /// How a file is opened.
@@ -190,6 +192,7 @@ fn stat_of(stat: fs::Stat) -> Stat {
         #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
         links: stat.st_nlink as u64,
         inode: stat.st_ino,
+        modified: stat.st_mtime,
     }
 }
 

@@ -49,10 +49,13 @@ pub fn explain(script: &Script) -> String {
 }
 
 fn directory(text: &mut String, config: &Config) {
-    let Config { size, num, processor, code, sync, bytes, age, mode, .. } = config;
+    let Config { size, num, every, processor, code, sync, bytes, age, mode, .. } = config;
     match size {
         &u64::MAX => *text += "  A file grows without end; ALRM begins a new one.\n",
         size => line(text, format_args!("  A new file begins before one has more than {size} bytes.\n")),
+    }
+    if let Some(every) = every {
+        line(text, format_args!("  A new one begins every {} of local time.\n", period(*every)));
     }
     match num - 1 {
         1 => *text += "  One old file is kept",
@@ -127,7 +130,7 @@ fn amount(bytes: u64) -> String {
 /// `30 d`: the largest unit that leaves nothing.
 fn period(time: Duration) -> String {
     let seconds = time.as_secs();
-    let fits = |unit: &(u64, &str)| seconds != 0 && seconds % unit.0 == 0;
+    let fits = |unit: &(u64, &str)| seconds != 0 && seconds.is_multiple_of(unit.0);
     let (unit, name) = [(86400, "d"), (3600, "h"), (60, "min")].into_iter().find(fits).unwrap_or((1, "s"));
     format!("{} {name}", seconds / unit)
 }
@@ -143,6 +146,7 @@ mod tests {
             "-*",
             "+*status*",
             "n5",
+            "r1d",
             "s1000000",
             "b3M",
             "a30d",
@@ -171,6 +175,7 @@ patterns that matches it has a minus.
     -*
     +*status*
   A new file begins before one has more than 1000000 bytes.
+  A new one begins every 1 d of local time.
   4 old files are kept beside current, mode 0740: @LABEL.x
   Old files take at most 3.2 MB together, the newest one always stays.
   Old files of more than 30 d go when the next one is finished.
@@ -183,6 +188,7 @@ patterns that matches it has a minus.
     +*status*
     -? (glob)
   A file grows without end; ALRM begins a new one.
+  A new one begins every 1 d of local time.
   4 old files are kept beside current, mode 0740: @LABEL.x
   Old files take at most 3.2 MB together, the newest one always stays.
   Old files of more than 30 d go when the next one is finished.

@@ -224,6 +224,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
         };
         let over = ended || hung_up;
         let now = self.disk.now();
+        self.outlets.iter_mut().for_each(|outlet| outlet.cyclog.turn(now));
         let first_seen = waiting.as_ref().map(|waiting| waiting.since);
         let mut done = self.log(&batch[..len], Partial::Wait, first_seen, now, say)?;
         if done == 0 && len > 0 {

@@ -2,7 +2,7 @@
 //!
 //! Nothing is opened. What is not understood is left out and warned about, once, by name: a logger that refuses to start
 //! loses logs. Source of the actions: multilog.c of daemontools 0.76 and of its fork 0.82, daemontools-encore's multilog.8,
-//! and our own `R`, `U`, `sunlimited`, size suffixes, `y`, `b`, `a` and `p`.
+//! and our own `R`, `U`, `sunlimited`, size suffixes, `y`, `r`, `b`, `a` and `p`.
 
 use crate::cyclog::{Config, MARK, Sync};
 use crate::pattern::Pattern;
@@ -19,7 +19,7 @@ pub const SIZE_LEAST: u64 = 4096;
 pub const SIZE_MOST: u64 = 104_857_600;
 /// Least number of log files, `current` among them.
 pub const NUM_LEAST: usize = 2;
-/// What an `a` or `y` can be: a century is as good as never, and every clock can add it.
+/// What an `a`, `r` or `y` can be: a century is as good as never, and every clock can add it.
 const SECONDS_MOST: u64 = 100 * 366 * 86400;
 
 /// What multilog's arguments say.
@@ -153,6 +153,7 @@ impl Parser {
                 self.alone(argument, rest);
             }
             b'y' => self.sync(argument, rest),
+            b'r' => self.every(argument, rest),
             b'b' => self.bytes(argument, rest),
             b'a' => self.age(argument, rest),
             b'p' => self.mode(argument, rest),
@@ -234,6 +235,18 @@ impl Parser {
             0 => Sync::EachBatch,
             seconds => Sync::Within(Duration::from_secs(seconds)),
         };
+        self.alone(argument, rest);
+    }
+
+    fn every(&mut self, argument: &OsStr, text: &[u8]) {
+        if text == b"off" {
+            self.config.every = None;
+            return;
+        }
+        let Some((seconds @ 1.., rest)) = seconds(text) else {
+            return self.warn(argument, "r takes a time such as 1d or 1h, or off; ignored");
+        };
+        self.config.every = Some(Duration::from_secs(seconds));
         self.alone(argument, rest);
     }
 
@@ -427,6 +440,24 @@ mod tests {
         for wrong in ["p", "p1777", "p0648", "p+644", "prw", "p99999999999"] {
             check(&[wrong], (ALL, None, 0o644), 1);
         }
+    }
+
+    #[test]
+    fn a_new_file_for_each_span_of_time() {
+        let check = |actions: &[&str], wanted: Option<u64>, warnings: usize| {
+            let (config, said) = config(actions);
+            let seen = config.every.map(|every| every.as_secs());
+            assert_eq!((seen, said.len()), (wanted, warnings), "{actions:?}: {said:?}");
+        };
+        check(&[], None, 0);
+        check(&["r1d"], Some(86400), 0);
+        check(&["r90"], Some(90), 0);
+        check(&["r1d", "roff"], None, 0);
+        check(&["r0"], None, 1);
+        check(&["r"], None, 1);
+        check(&["rdaily"], None, 1);
+        check(&["r1hour"], Some(3600), 1);
+        check(&["r99999999999999999999d"], Some(SECONDS_MOST), 0);
     }
 
     #[test]

@@ -74,6 +74,13 @@ pub enum Zone {
     Fixed(i32),
 }
 
+impl Zone {
+    /// How many seconds local time is ahead of UTC at a Unix second.
+    pub fn east(self, second: i64) -> i64 {
+        i64::from(local_time(second, self).offset().local_minus_utc())
+    }
+}
+
 /// Writes stamps, each later than the one before.
 #[derive(Debug)]
 pub struct Stamper {

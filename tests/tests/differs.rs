@@ -322,6 +322,47 @@ fn y_takes_how_old_data_may_be_before_it_is_on_disk() {
 }
 
 #[test]
+fn r_begins_a_file_for_each_span_of_time() {
+    ours_only!();
+    let rig = Rig::new();
+    let mut running = rig.cmd(&["t", "r2s", "./main"]).spawn();
+    for number in 0..50 {
+        running.send(format!("{number}\n").as_bytes());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // The last file is finished though nothing comes any more.
+    wait_until(SOON, "it is rotated", || rig.main.read("current").is_empty());
+    assert_eq!(running.wait().status(), "exit 0");
+    let old = rig.main.old_logs();
+    assert!(old.len() >= 3, "{old:?}");
+    let mut lines = 0;
+    let mut spans = Vec::new();
+    for name in &old {
+        let text = String::from_utf8(rig.main.read(name)).expect("text");
+        lines += text.lines().count();
+        let span =
+            |line: &str| (i64::from_str_radix(&line[1..17], 16).expect("a label") - (1 << 62) - 10) / 2;
+        spans.extend(text.lines().map(span).collect::<std::collections::BTreeSet<_>>());
+    }
+    assert_eq!((lines, spans.len()), (50, old.len()), "{spans:?}");
+}
+
+#[test]
+fn r_finds_yesterdays_lines_in_current_at_the_start() {
+    ours_only!();
+    for (zone, hours, files) in [("UTC", 30, 1), ("XXX-14", 30, 1), ("UTC", 0, 0)] {
+        let rig = Rig::with_files(&[]);
+        fs::write(rig.main.join("current"), "yesterday\n").expect("own file");
+        let then = std::time::SystemTime::now() - Duration::from_secs(hours * 3600);
+        let current = fs::File::options().append(true).open(rig.main.join("current")).expect("own file");
+        current.set_modified(then).expect("own file");
+        let out = rig.cmd(&["r1d", "./main"]).env("TZ", zone).run(b"today\n");
+        assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+        assert_eq!((rig.main.old_logs().len(), rig.text().as_str()), (files, "yesterday\ntoday\n"));
+    }
+}
+
+#[test]
 fn b_bounds_the_bytes_of_old_logs() {
     ours_only!();
     let rig = Rig::with_files(&[

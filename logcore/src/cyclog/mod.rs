@@ -8,12 +8,14 @@
 //! Source: `struct cyclog` and `c_write` in multilog.c, daemontools 0.76.
 
 use crate::disk::{Disk, How, Kind};
+use crate::label::Label;
 use crate::split;
-use crate::stamp::StampKind;
+use crate::stamp::{StampKind, Zone};
 use crate::strerr::{Errno, Error};
 use finish::{Event, Finisher, First, Full, Order};
 use home::{Home, Name};
 use oldlogs::OldLogs;
+use period::Period;
 use recover::{Current, Found, Plan};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -24,6 +26,7 @@ mod finish;
 mod home;
 pub mod name;
 mod oldlogs;
+mod period;
 mod processor;
 mod recover;
 pub mod retain;
@@ -33,6 +36,11 @@ pub use finish::Bell;
 
 /// Behind `size` less this many bytes a file ends with the next line that ends. Source: `c_write` in multilog.c.
 const LAST_BYTES: u64 = 2000;
+
+/// Between two looks whether a span of time is over: the clock that is waited on stands still while the machine sleeps.
+const TURN_MOST: Duration = Duration::from_secs(600);
+/// The same where it is, and the last line has not ended.
+const TURN_LEAST: Duration = Duration::from_millis(100);
 
 /// Size of a log file when no `s` is given, bytes.
 const SIZE_DEFAULT: u64 = 99_999;
@@ -72,6 +80,8 @@ pub struct Config {
     pub code: Vec<u8>,
     /// `y`: how old un-synced data may get.
     pub sync: Sync,
+    /// `r`: a new file begins whenever so much of local time is over; at most some centuries.
+    pub every: Option<Duration>,
     /// `b`: old logs take no more than so many bytes together; `u64::MAX` for no limit. The newest one stays.
     pub bytes: u64,
     /// `a`: old logs whose last line is older go, when the next file is finished. The newest one stays.
@@ -90,6 +100,7 @@ impl Config {
             processor: None,
             code: b"s".to_vec(),
             sync: SYNC_DEFAULT,
+            every: None,
             bytes: u64::MAX,
             age: None,
             mode: MODE_DEFAULT,
@@ -201,6 +212,9 @@ impl<D: Disk> Opened<D> {
             Tail::Torn => Tail::Unended,
             other => other,
         };
+        let modified = home.disk.stat_file(&file).map_or(0, |stat| stat.modified);
+        let written = if bytes > 0 { modified } else { moment.unix_seconds() };
+        let period = home.config.every.map(|every| Period::of(written, every, local));
         let home = Arc::new(home);
         Ok(Cyclog {
             finisher: Finisher::new(Arc::clone(&home), self.logs, bell, first),
@@ -215,6 +229,7 @@ impl<D: Disk> Opened<D> {
             dirty_since: (bytes > 0).then(|| home.disk.uptime()),
             home,
             rotation: Rotation::None,
+            period,
             doubt: None,
             left: false,
             tail,
@@ -284,6 +299,11 @@ fn read_writer<D: Disk>(disk: &D, lock: &D::File) -> (Writer, bool) {
     (writer, lines.next().flatten().as_deref() == Some(BEGINS_LINE))
 }
 
+/// How far local time is ahead.
+fn local(second: i64) -> i64 {
+    Zone::Local.east(second)
+}
+
 /// The third line of `lock`: `current` begins with the beginning of a line.
 const BEGINS_LINE: &str = "line";
 
@@ -340,6 +360,8 @@ pub struct Cyclog<D: Disk> {
     /// When the first byte was written that no sync has been asked for, by [`Disk::uptime`].
     dirty_since: Option<Duration>,
     rotation: Rotation<D>,
+    /// `r`: to which span of time the lines of `current` belong.
+    period: Option<Period>,
     /// The file of which a sync has failed, until what it lacks on disk is written anew: nothing goes on before that.
     doubt: Option<u64>,
     /// `previous` was left for the next start.
@@ -537,6 +559,28 @@ impl<D: Disk> Cyclog<D> {
         }
     }
 
+    /// `r`: begins a new file if the lines of `current` are of another span of time than `now`, unless the last one has not
+    /// ended yet. To be called before lines of `now` are appended.
+    pub fn turn(&mut self, now: Label) {
+        let (Some(period), Some(every)) = (self.period, self.home.config.every) else { return };
+        let now = now.unix_seconds();
+        if period.contains(now) || self.tail == Tail::InLine {
+            return;
+        }
+        self.rotate();
+        self.period = Some(Period::of(now, every, local));
+    }
+
+    /// Turns, and says when to look again; not while there is nothing to rotate.
+    fn turn_due(&mut self) -> Option<Duration> {
+        self.period?;
+        let now = self.home.disk.now();
+        self.turn(now);
+        let period = self.period.filter(|_| self.bytes > 0)?;
+        let left = period.left(now.unix_seconds());
+        Some(left.saturating_sub(Duration::from_nanos(now.nanos().into())).clamp(TURN_LEAST, TURN_MOST))
+    }
+
     /// `y0`: puts what has been written on disk, now, and the name of its file.
     ///
     /// # Errors
@@ -574,14 +618,10 @@ impl<D: Disk> Cyclog<D> {
         let _ = self.settle();
     }
 
-    /// What is due by the clock: an order to sync. Returns how long until something is due, if anything is.
+    /// What is due by the clock: an order to sync, a new file. Returns how long until something is due, if anything is.
     pub fn tick(&mut self) -> Option<Duration> {
         let worker = self.finisher.advance();
-        let due = self.sync_due();
-        match (worker, due) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        [worker, self.sync_due(), self.turn_due()].into_iter().flatten().min()
     }
 
     fn sync_due(&mut self) -> Option<Duration> {

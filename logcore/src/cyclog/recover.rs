@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     fn file(safe: bool, size: u64) -> Option<Stat> {
-        Some(Stat { kind: Kind::Regular, safe, size, links: 1, inode: 1 })
+        Some(Stat { kind: Kind::Regular, safe, size, links: 1, inode: 1, modified: 0 })
     }
 
     /// `c` current, `p` previous, `r` processed: small 0644, capital 0744; `e` `o` `z` the same, empty; then `n` newstate,

@@ -43,6 +43,7 @@ impl World {
             size: file.live.len() as u64,
             links: self.files.links(inode),
             inode: inode as u64,
+            modified: file.modified,
         }
     }
 }
@@ -172,7 +173,10 @@ impl Disk for ModelDisk {
     fn append(&self, file: &ModelFile, bytes: &[u8]) -> Result<usize> {
         self.call(Call::Append, |world, extent| {
             let written = world.files.take_room(extent.of(bytes).len())?;
-            world.files.inodes[file.inode].append(&bytes[..written]);
+            let now = world.now().unix_seconds();
+            let inode = &mut world.files.inodes[file.inode];
+            inode.append(&bytes[..written]);
+            inode.modified = now;
             Ok(written)
         })
     }

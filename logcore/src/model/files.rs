@@ -25,6 +25,8 @@ pub struct Inode {
     pub writes: Vec<usize>,
     /// Bytes that the system believes to be on the medium and are not, since a sync failed.
     pub hole: Range<usize>,
+    /// When it was last appended to, Unix seconds.
+    pub modified: i64,
     /// Nobody may remove it.
     pub immutable: bool,
     /// Which logger holds its lock.
@@ -42,6 +44,7 @@ impl Inode {
             durable_safe: false,
             writes: Vec::new(),
             hole: 0..0,
+            modified: 0,
             immutable: false,
             locked: None,
         }

@@ -3,6 +3,73 @@
 use crate::*;
 
 #[test]
+fn each_span_of_time_has_files_of_its_own() {
+    let (mut rig, mut log) = started(|config| config.every = Some(Duration::from_secs(60)));
+    let now = |rig: &Rig| rig.disk().now();
+    // To the beginning of a minute.
+    let minute = |rig: &Rig| {
+        let into = u64::try_from(now(rig).unix_seconds().rem_euclid(60)).unwrap();
+        rig.rest(Duration::from_secs(60 - into));
+    };
+    minute(&rig);
+    assert_eq!(log.tick(), None, "nothing is there to be rotated");
+    log.turn(now(&rig));
+    rig.append(&mut log, "one\n");
+    rig.rest(Duration::from_secs(30));
+    log.turn(now(&rig));
+    rig.append(&mut log, "two\n");
+    let due = log.tick().unwrap();
+    assert!(due > Duration::from_secs(28) && due < Duration::from_secs(31), "{due:?}");
+    assert_eq!(rig.files(), ["current one|two|"]);
+    // It is due though nothing comes.
+    minute(&rig);
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["@.s+ one|two|", "current "]);
+    // An empty file is not rotated, and what comes later is of its own time.
+    rig.rest(Duration::from_secs(150));
+    rig.work(&mut log);
+    log.turn(now(&rig));
+    rig.append(&mut log, "three\n");
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["@.s+ one|two|", "current three|"]);
+    // A line that has not ended is not torn.
+    rig.append(&mut log, "four");
+    rig.rest(Duration::from_secs(60));
+    log.turn(now(&rig));
+    assert_eq!(log.tick(), Some(Duration::from_millis(100)));
+    rig.append(&mut log, " goes on\n");
+    log.turn(now(&rig));
+    rig.append(&mut log, "five\n");
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["@.s+ one|two|", "@.s+ three|four goes on|", "current five|"]);
+    // A clock that goes back begins a file too.
+    let earlier = now(&rig).plus_seconds(-3600);
+    log.turn(earlier);
+    rig.append(&mut log, "six\n");
+    assert_eq!(rig.read("current").as_deref(), Some("six|"));
+}
+
+#[test]
+fn a_current_of_an_earlier_span_of_time_is_rotated_by_the_next_logger() {
+    let (mut rig, mut log) = begun(|config| config.every = Some(Duration::from_secs(60)));
+    assert_eq!(rig.close(&mut log, false), Some(true));
+    drop(log);
+    let mut log = rig.start();
+    log.turn(rig.disk().now());
+    rig.append(&mut log, "two\n");
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["current one|two|"], "at once");
+    assert_eq!(rig.close(&mut log, false), Some(true));
+    drop(log);
+    rig.rest(Duration::from_secs(120));
+    let mut log = rig.start();
+    log.turn(rig.disk().now());
+    rig.append(&mut log, "three\n");
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["@.s+ one|two|", "current three|"]);
+}
+
+#[test]
 fn where_files_end() {
     let check = |before: usize, texts: &[&str], wanted: &[usize]| {
         let mut rig = Rig::new(|_| ());
