@@ -12,6 +12,7 @@ fn stamps(c: &mut Criterion) {
         ("t", StampKind::Tai64n, 26),
         ("d", StampKind::Local, 30),
         ("m", StampKind::LocalMillis, 24),
+        ("i", StampKind::Rfc3339, 36),
         ("T", StampKind::Accustamp, 18),
     ];
     for (name, kind, wanted) in kinds {

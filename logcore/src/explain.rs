@@ -19,6 +19,9 @@ pub fn explain(script: &Script) -> String {
         Some(StampKind::Tai64n) => "A TAI64N label is put before each line.\n",
         Some(StampKind::Local) => "Local date and time, with nanoseconds, are put before each line.\n",
         Some(StampKind::LocalMillis) => "Local date and time, with milliseconds, are put before each line.\n",
+        Some(StampKind::Rfc3339) => {
+            "Local date and time with its offset (RFC 3339) are put before each line.\n"
+        }
         Some(StampKind::Accustamp) => "Seconds since 1970, with microseconds, are put before each line.\n",
     });
     if script.destinations.is_empty() {
@@ -229,6 +232,7 @@ patterns that matches it has a minus.
         );
         check(&["./a"], "at most 1.1 MB of disk.\n");
         check(&["t", "s16777215", "n20", "./a"], "at most 353 MB of disk.\n");
+        check(&["i"], "Local date and time with its offset (RFC 3339) are put before each line.\n");
         check(&["yoff", "./a"], "an outage costs them");
         check(&["!gzip", "n2", "./a"], "at most 300 kB of disk, if the command makes no file larger.\n");
         // The newest stays though it is more.

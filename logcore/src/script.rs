@@ -2,7 +2,7 @@
 //!
 //! Nothing is opened. What is not understood is left out and warned about, once, by name: a logger that refuses to start
 //! loses logs. Source of the actions: multilog.c of daemontools 0.76 and of its fork 0.82, daemontools-encore's multilog.8,
-//! and our own `R`, `U`, `sunlimited`, size suffixes, `y`, `r`, `b`, `a` and `p`.
+//! and our own `i`, `R`, `U`, `sunlimited`, size suffixes, `y`, `r`, `b`, `a` and `p`.
 
 use crate::cyclog::{Config, MARK, Sync};
 use crate::pattern::Pattern;
@@ -116,15 +116,16 @@ impl Parser {
             b't' => Some(StampKind::Tai64n),
             b'd' => Some(StampKind::Local),
             b'm' => Some(StampKind::LocalMillis),
+            b'i' => Some(StampKind::Rfc3339),
             b'T' => Some(StampKind::Accustamp),
             _ => None,
         };
         match letter {
-            b't' | b'd' | b'm' | b'T' if index == 0 => {
+            b't' | b'd' | b'm' | b'i' | b'T' if index == 0 => {
                 self.script.stamp = stamp;
                 self.alone(argument, rest);
             }
-            b't' | b'd' | b'm' | b'T' => {
+            b't' | b'd' | b'm' | b'i' | b'T' => {
                 self.warn(argument, "a stamp counts as the first action only; ignored")
             }
             b'+' => self.rule(Sign::Plus, rest),
@@ -502,6 +503,8 @@ mod tests {
         check(&["timestamps"], Some(StampKind::Tai64n), 1);
         check(&["d"], Some(StampKind::Local), 0);
         check(&["m"], Some(StampKind::LocalMillis), 0);
+        check(&["i"], Some(StampKind::Rfc3339), 0);
+        check(&["./a", "i"], None, 1);
         check(&["T"], Some(StampKind::Accustamp), 0);
         check(&["s5000", "t"], None, 1);
         check(&["quux", ""], None, 2);

@@ -1,4 +1,4 @@
-//! The bytes before a line: `t` `d` `m` `T`.
+//! The bytes before a line: `t` `d` `m` `i` `T`.
 //!
 //! Moments strictly increase, so labels are unique and sort in the order of the lines, within one log and after a merge. One
 //! clock reading serves a whole batch: the lines in it follow each other by a nanosecond. The text of a second is made
@@ -17,11 +17,13 @@ pub enum StampKind {
     Local,
     /// `m`: `2024-07-29 10:36:08.811 `, local time, milliseconds cut off (fork 0.82).
     LocalMillis,
+    /// `i`: `2024-07-29T10:36:08.811661123+02:00 `, local time and its offset (RFC 3339).
+    Rfc3339,
     /// `T`: `1722242168.811661 `, Unix seconds and microseconds (daemontools-encore).
     Accustamp,
 }
 
-/// No stamp is longer: `d` has 30 bytes, and a few more when the clock is thousands of years off.
+/// No stamp is longer: `i` has 36 bytes, and a few more when the clock is thousands of years off.
 pub const STAMP_BYTES: usize = 48;
 
 impl StampKind {
@@ -33,6 +35,7 @@ impl StampKind {
             StampKind::Tai64n => b"@xxxxxxxxxxxxxxxxxxxxxxxx ",
             StampKind::Local => b"9999-99-99 99:99:99.999999999 ",
             StampKind::LocalMillis => b"9999-99-99 99:99:99.999 ",
+            StampKind::Rfc3339 => b"9999-99-99T99:99:99.999999999+99:99 ",
             StampKind::Accustamp => return strip_accustamp(line),
         };
         let stamp = line.get(..form.len())?;
@@ -45,6 +48,7 @@ impl StampKind {
             StampKind::Tai64n => b"@xxxxxxxxxxxxxxxxxxxxxxxx ",
             StampKind::Local => b"9999-99-99 99:99:99.999999999 ",
             StampKind::LocalMillis => b"9999-99-99 99:99:99.999 ",
+            StampKind::Rfc3339 => b"9999-99-99T99:99:99.999999999+99:99 ",
             StampKind::Accustamp => return tail.iter().all(|b| b.is_ascii_digit() || *b == b'.'),
         };
         tail.len() < form.len() && has_form(tail, &form[..tail.len()])
@@ -55,6 +59,7 @@ fn has_form(text: &[u8], form: &[u8]) -> bool {
     text.iter().zip(form).all(|(byte, form)| match form {
         b'x' => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
         b'9' => byte.is_ascii_digit(),
+        b'+' => matches!(byte, b'+' | b'-'),
         literal => byte == literal,
     })
 }
@@ -149,7 +154,9 @@ impl Stamper {
         let fraction = &mut place[self.fraction..];
         match self.kind {
             StampKind::Tai64n => fraction[..8].copy_from_slice(&digits::hex(moment.nanos())),
-            StampKind::Local => fraction[..9].copy_from_slice(&digits::decimal(moment.nanos())),
+            StampKind::Local | StampKind::Rfc3339 => {
+                fraction[..9].copy_from_slice(&digits::decimal(moment.nanos()));
+            }
             StampKind::LocalMillis => fraction[..3].copy_from_slice(&digits::decimal(moment.nanos())[..3]),
             StampKind::Accustamp => fraction[..6].copy_from_slice(&digits::decimal(moment.nanos())[..6]),
         }
@@ -161,7 +168,8 @@ impl Stamper {
     #[cold]
     fn write_second(&mut self, moment: Label) {
         let second = moment.unix_seconds();
-        let (text, digits) = match self.kind {
+        // The text, and how far from its end the fraction begins.
+        let (text, behind) = match self.kind {
             StampKind::Tai64n => (String::from_utf8_lossy(&moment.format()).into_owned(), 8),
             StampKind::Accustamp => (format!("{second}.000000"), 6),
             StampKind::Local => {
@@ -170,14 +178,18 @@ impl Stamper {
             StampKind::LocalMillis => {
                 (format!("{}.000", local_time(second, self.zone).format("%Y-%m-%d %H:%M:%S")), 3)
             }
+            StampKind::Rfc3339 => {
+                let local = local_time(second, self.zone);
+                (local.format("%Y-%m-%dT%H:%M:%S.000000000%:z").to_string(), 15)
+            }
         };
-        // The longest is a local time of a year of six digits and a sign: 33 bytes.
+        // The longest is a local time of a year of six digits and a sign, with its offset: 38 bytes.
         let len = text.len().min(STAMP_BYTES - 1);
         self.text = [b' '; STAMP_BYTES];
         self.text[..len].copy_from_slice(&text.as_bytes()[..len]);
         self.len = len + 1;
         self.text_second = moment.tai_seconds();
-        self.fraction = len.saturating_sub(digits);
+        self.fraction = len.saturating_sub(behind);
     }
 }
 
@@ -224,7 +236,22 @@ mod tests {
         check(StampKind::Tai64n, "@4000000066a754823060f743 ");
         check(StampKind::Local, "2024-07-29 10:36:08.811661123 ");
         check(StampKind::LocalMillis, "2024-07-29 10:36:08.811 ");
+        check(StampKind::Rfc3339, "2024-07-29T10:36:08.811661123+02:00 ");
         check(StampKind::Accustamp, "1722242168.811661 ");
+    }
+
+    #[test]
+    fn offsets_are_west_too_and_written_with_each_second() {
+        let check = |east: i32, second: i64, wanted: &str| {
+            let mut stamper = Stamper::new(StampKind::Rfc3339, Zone::Fixed(east));
+            stamper.at(Label::from_unix(second, 7));
+            assert_eq!(text(&mut stamper), wanted);
+            let line = [wanted.as_bytes(), b"x"].concat();
+            assert_eq!(StampKind::Rfc3339.strip(&line), Some(&b"x"[..]));
+        };
+        check(0, 0, "1970-01-01T00:00:00.000000007+00:00 ");
+        check(-12_600, 0, "1969-12-31T20:30:00.000000007-03:30 ");
+        check(50_400, -1, "1970-01-01T13:59:59.000000007+14:00 ");
     }
 
     #[test]
@@ -266,7 +293,13 @@ mod tests {
 
     #[test]
     fn absurd_moments_do_not_panic() {
-        for kind in [StampKind::Tai64n, StampKind::Local, StampKind::LocalMillis, StampKind::Accustamp] {
+        for kind in [
+            StampKind::Tai64n,
+            StampKind::Local,
+            StampKind::LocalMillis,
+            StampKind::Rfc3339,
+            StampKind::Accustamp,
+        ] {
             for seconds in [i64::MIN, -1, i64::MAX] {
                 stamp(kind, Label::from_unix(seconds, 999_999_999));
             }

@@ -321,6 +321,27 @@ fn y_takes_how_old_data_may_be_before_it_is_on_disk() {
     }
 }
 
+/// GNU date, asked in another zone, knows the moment again.
+#[test]
+fn i_stamps_with_local_time_and_its_offset() {
+    ours_only!();
+    let now = || std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
+    for (zone, offset) in [("UTC", "+00:00"), ("Asia/Kolkata", "+05:30"), ("XYZ3:30", "-03:30")] {
+        let rig = Rig::new();
+        let before = now();
+        let out = rig.cmd(&["i", "./main"]).env("TZ", zone).run(b"hello\n\n");
+        assert_eq!((out.status().as_str(), out.messages().as_str()), ("exit 0", ""), "{out}");
+        let text = rig.text();
+        let stamps: Vec<&str> = text.lines().map(|line| &line[..35]).collect();
+        assert!(stamps.len() == 2 && stamps.is_sorted() && stamps[0] != stamps[1], "{text}");
+        assert_eq!(text, format!("{} hello\n{} \n", stamps[0], stamps[1]));
+        assert!(stamps[0].ends_with(offset), "{zone}: {text}");
+        let date = Cmd::new("date").args(["-d", stamps[0], "+%s"]).env("TZ", "Asia/Tokyo").run(b"");
+        let moment = String::from_utf8_lossy(&date.stdout).trim().parse::<u64>();
+        assert!(moment.is_ok_and(|moment| (before..=now()).contains(&moment)), "{date}");
+    }
+}
+
 #[test]
 fn r_begins_a_file_for_each_span_of_time() {
     ours_only!();
