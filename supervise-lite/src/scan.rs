@@ -583,11 +583,16 @@ impl Scan {
         pid.filter(|_| at_last).map(Action::Terminate).into_iter().collect()
     }
 
-    /// What became of [`Action::Rest`]: whether lines are left that no logger has read.
+    /// What became of [`Action::Rest`]: whether lines are left that no logger has read. While the service runs there may always be
+    /// more.
     pub fn rest(&mut self, id: Id, left: bool, now: Duration) -> Vec<Action> {
         let Some(service) = self.services.get_mut(&id) else { return Vec::new() };
         let Some(drain) = &mut service.drain else { return Vec::new() };
         drain.tell = None;
+        if service.main.pid.is_some() {
+            drain.again = true;
+            return Vec::new();
+        }
         let most = if self.stopping { DRAINS } else { DRAINS_OF_REMOVED };
         if left && drain.count < most {
             if let Some(log) = service.log.as_mut().filter(|_| !self.stopping && drain.count > 0) {

@@ -462,6 +462,22 @@ fn the_lines_of_a_removed_service_are_given_up_late_and_also_without_its_directo
 }
 
 #[test]
+fn a_service_that_runs_is_not_forgotten_though_its_logger_cannot_be_started() {
+    let mut world = World::new(vec![link("a", 1, Log::Directory)]);
+    world.settle();
+    world.entries.clear();
+    world.no_directories = true;
+    world.scan.ask();
+    world.later(2.0);
+    world.ends(world.pid(1, Role::Log), false);
+    assert_eq!(World::starts(&world.later(9.5)).len(), 10, "tried each second");
+    assert_eq!(world.pipes, [id(1)]);
+    world.no_directories = false;
+    assert_eq!(World::starts(&world.later(1.1)), ["the log of a"]);
+    assert!(world.runs(id(1), Role::Log));
+}
+
+#[test]
 fn a_logger_that_cannot_be_told_is_let_read_to_the_end_unless_that_is_reached() {
     let mut world = World::new(vec![link("a", 1, Log::Directory)]);
     world.settle();
@@ -685,6 +701,7 @@ enum Event {
     Pipes(bool),
     Processes(bool),
     Lines(bool),
+    Directories(bool),
     Hurry,
 }
 
@@ -699,6 +716,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         any::<bool>().prop_map(Event::Pipes),
         any::<bool>().prop_map(Event::Processes),
         any::<bool>().prop_map(Event::Lines),
+        any::<bool>().prop_map(Event::Directories),
         Just(Event::Hurry),
     ];
     proptest::collection::vec(event, 0..60)
@@ -742,12 +760,13 @@ proptest! {
                 Event::Time(millis) => _ = world.later(f64::from(millis) / 1000.0),
                 Event::Pipes(none) => world.no_pipes = none,
                 Event::Processes(none) => world.no_processes = none,
+                Event::Directories(none) => world.no_directories = none,
                 Event::Lines(left) => world.leaves_lines = left,
                 Event::Hurry => world.scan.hurry(),
             }
         }
         // Six seconds of peace are more than any pace when somebody asks; five of an interval may come before.
-        (world.no_pipes, world.no_processes) = (false, false);
+        (world.no_pipes, world.no_processes, world.no_directories) = (false, false, false);
         world.scan.hurry();
         world.later(12.0);
         for entry in &world.entries {
