@@ -78,7 +78,10 @@ fn directory(text: &mut String, config: &Config) {
     if let Some(age) = age {
         line(
             text,
-            format_args!("  Old files of more than {} go when the next one is finished.\n", period(*age)),
+            format_args!(
+                "  Old files whose last line is more than {} old go when the next one is finished.\n",
+                period(*age)
+            ),
         );
     }
     if let Some(command) = processor {
@@ -181,7 +184,7 @@ patterns that matches it has a minus.
   A new one begins every 1 d of local time.
   4 old files are kept beside current, mode 0740: @LABEL.x
   Old files take at most 3.2 MB together, the newest one always stays.
-  Old files of more than 30 d go when the next one is finished.
+  Old files whose last line is more than 30 d old go when the next one is finished.
   Lines are on disk after at most 5 s.
   All this takes at most 5.2 MB of disk.
 
@@ -194,7 +197,7 @@ patterns that matches it has a minus.
   A new one begins every 1 d of local time.
   4 old files are kept beside current, mode 0740: @LABEL.x
   Old files take at most 3.2 MB together, the newest one always stays.
-  Old files of more than 30 d go when the next one is finished.
+  Old files whose last line is more than 30 d old go when the next one is finished.
   Each full file goes through: gzip
   Lines are on disk before they are taken from the input.
   The disk it takes has no bound.

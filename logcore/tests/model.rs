@@ -22,7 +22,7 @@ struct Work {
     rests: bool,
 }
 
-const WORKS: [Work; 7] = [
+const WORKS: [Work; 8] = [
     Work { name: "plain", script: &["s4096", "./a"], directories: &[("./a", "")], rests: false },
     Work { name: "stamped", script: &["t", "s4096", "./a"], directories: &[("./a", "")], rests: true },
     Work { name: "y0", script: &["y0", "s4096", "./a"], directories: &[("./a", "")], rests: false },
@@ -37,6 +37,12 @@ const WORKS: [Work; 7] = [
         name: "two directories",
         script: &["s4096", "./a", "-*odd*", "s5000", "./b"],
         directories: &[("./a", ""), ("./b", "even")],
+        rests: true,
+    },
+    Work {
+        name: "spans of time",
+        script: &["t", "s4096", "r5s", "b1M", "a1d", "p0640", "./a"],
+        directories: &[("./a", "")],
         rests: true,
     },
     Work {
