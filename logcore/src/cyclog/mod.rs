@@ -401,9 +401,7 @@ impl<D: Disk> Cyclog<D> {
     pub fn append(&mut self, text: &[u8]) -> Result<usize, Blocked> {
         self.settle()?;
         let size = self.home.config.size;
-        if matches!(self.tail, Tail::Unended | Tail::Torn) && self.bytes < size {
-            self.write(b"\n")?;
-        }
+        self.end_line()?;
         if self.bytes >= size || (self.near_end() && self.fitting(text).is_none()) {
             self.rotation = Rotation::Due;
             self.settle()?;
@@ -417,6 +415,14 @@ impl<D: Disk> Cyclog<D> {
             let _ = self.settle();
         }
         Ok(written)
+    }
+
+    /// Ends a line that an earlier logger has left without its end, if there is room.
+    fn end_line(&mut self) -> Result<(), Blocked> {
+        if matches!(self.tail, Tail::Unended | Tail::Torn) && self.bytes < self.home.config.size {
+            self.write(b"\n")?;
+        }
+        Ok(())
     }
 
     /// Whether a line has just ended so near the end of the file that the next one may not fit.
@@ -552,11 +558,18 @@ impl<D: Disk> Cyclog<D> {
 
     /// ALRM: begins a new file, unless `current` is empty.
     pub fn rotate(&mut self) {
+        // What fails here is tried again with the next append.
+        let _ = self.begin_rotation();
+    }
+
+    /// Errors: nothing has begun.
+    fn begin_rotation(&mut self) -> Result<(), Blocked> {
         if self.bytes > 0 && matches!(self.rotation, Rotation::None) {
+            self.end_line()?;
             self.rotation = Rotation::Due;
-            // What fails here is tried again with the next append.
             let _ = self.settle();
         }
+        Ok(())
     }
 
     /// `r`: begins a new file if the lines of `current` are of another span of time than `now`, unless the last one has not
@@ -564,11 +577,13 @@ impl<D: Disk> Cyclog<D> {
     pub fn turn(&mut self, now: Label) {
         let (Some(period), Some(every)) = (self.period, self.home.config.every) else { return };
         let now = now.unix_seconds();
-        if period.contains(now) || self.tail == Tail::InLine {
+        // A clock that stepped back by a second is not followed, as with stamps.
+        if period.contains(now) || period.contains(now + 1) || self.tail == Tail::InLine {
             return;
         }
-        self.rotate();
-        self.period = Some(Period::of(now, every, local));
+        if self.begin_rotation().is_ok() {
+            self.period = Some(Period::of(now, every, local));
+        }
     }
 
     /// Turns, and says when to look again; not while there is nothing to rotate.

@@ -42,11 +42,40 @@ fn each_span_of_time_has_files_of_its_own() {
     rig.append(&mut log, "five\n");
     rig.work(&mut log);
     assert_eq!(rig.files(), ["@.s+ one|two|", "@.s+ three|four goes on|", "current five|"]);
-    // A clock that goes back begins a file too.
+    // A clock that goes back begins a file too, unless it is by a second.
+    minute(&rig);
+    rig.work(&mut log);
+    log.turn(now(&rig));
+    rig.append(&mut log, "next\n");
+    log.turn(now(&rig).plus_seconds(-1));
+    assert_eq!(rig.read("current").as_deref(), Some("next|"));
     let earlier = now(&rig).plus_seconds(-3600);
     log.turn(earlier);
     rig.append(&mut log, "six\n");
     assert_eq!(rig.read("current").as_deref(), Some("six|"));
+}
+
+#[test]
+fn a_line_without_its_end_is_ended_before_its_file_is() {
+    let run = |rotate: &dyn Fn(&mut Rig, &mut Log)| {
+        let mut rig = Rig::new(|config| config.every = Some(Duration::from_secs(60)));
+        rig = rig.with("current", "one\ntor", false).with("lock", &OURS.replace('|', "\n"), false);
+        let mut log = rig.start();
+        rotate(&mut rig, &mut log);
+        log.turn(rig.disk().now());
+        rig.append(&mut log, "two\n");
+        rig.work(&mut log);
+        assert_eq!(rig.files(), ["@.s+ one|tor|", "current two|"]);
+    };
+    run(&|_, log| log.rotate());
+    run(&|rig, log| log.turn(rig.disk().now()));
+    // On a full disk it is tried again.
+    run(&|rig, log| {
+        rig.refuse(Call::Append, Errno::NOSPC);
+        log.turn(rig.disk().now());
+        assert_eq!(log.tick(), Some(Duration::from_millis(100)));
+        rig.relent();
+    });
 }
 
 #[test]
