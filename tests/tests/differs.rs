@@ -371,7 +371,7 @@ fn r_begins_a_file_for_each_span_of_time() {
 #[test]
 fn r_finds_yesterdays_lines_in_current_at_the_start() {
     ours_only!();
-    for (zone, hours, files) in [("UTC", 30, 1), ("XXX-14", 30, 1), ("UTC", 0, 0)] {
+    for (zone, hours, files) in [("UTC", 30, 1), ("ABC-14", 30, 1), ("UTC", 0, 0)] {
         let rig = Rig::with_files(&[]);
         fs::write(rig.main.join("current"), "yesterday\n").expect("own file");
         let then = std::time::SystemTime::now() - Duration::from_secs(hours * 3600);

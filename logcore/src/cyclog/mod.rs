@@ -212,9 +212,10 @@ impl<D: Disk> Opened<D> {
             Tail::Torn => Tail::Unended,
             other => other,
         };
-        let modified = home.disk.stat_file(&file).map_or(0, |stat| stat.modified);
-        let written = if bytes > 0 { modified } else { moment.unix_seconds() };
-        let period = home.config.every.map(|every| Period::of(written, every, local));
+        let period = home.config.every.map(|every| {
+            let modified = || home.disk.stat_file(&file).map_or(0, |stat| stat.modified);
+            Period::of(if bytes > 0 { modified() } else { moment.unix_seconds() }, every, local)
+        });
         let home = Arc::new(home);
         Ok(Cyclog {
             finisher: Finisher::new(Arc::clone(&home), self.logs, bell, first),
