@@ -31,6 +31,7 @@ pub fn explain(script: &Script) -> String {
         text.push('\n');
         match sink {
             Sink::Alert => text += "Standard error gets 200 bytes of ",
+            Sink::Output => text += "Standard output gets ",
             Sink::Status(file) => {
                 line(&mut text, format_args!("{} always shows the last of ", file.display()))
             }
@@ -44,8 +45,12 @@ pub fn explain(script: &Script) -> String {
                 shown.iter().for_each(|pattern| line(&mut text, format_args!("    {pattern}\n")));
             }
         }
-        if let Sink::Cyclog(config) = sink {
-            directory(&mut text, config);
+        match sink {
+            Sink::Alert | Sink::Status(_) => (),
+            Sink::Output => {
+                text += "  A reader that is slow holds the input back; when it has gone, multilog ends.\n";
+            }
+            Sink::Cyclog(config) => directory(&mut text, config),
         }
     }
     text
@@ -237,6 +242,10 @@ patterns that matches it has a minus.
         check(&["t", "s16777215", "n20", "./a"], "at most 353 MB of disk.\n");
         check(&["i"], "Local date and time with its offset (RFC 3339) are put before each line.\n");
         check(&["yoff", "./a"], "an outage costs them");
+        check(
+            &["o"],
+            "Standard output gets every line.\n  A reader that is slow holds the input back; when it has gone, multilog ends.\n",
+        );
         check(&["!gzip", "n2", "./a"], "at most 300 kB of disk, if the command makes no file larger.\n");
         // The newest stays though it is more.
         check(&["n2", "./a"], "  One old file is kept beside current, mode 0744: @LABEL.s\n");

@@ -1,17 +1,27 @@
-//! Everything of a running logger that is not a directory: the input, the signals, the reader of alerts, and waiting for
-//! them. One trait, so that tests can run the whole road on a model of it; [`RealIo`] is the process itself.
+//! Everything of a running logger that is not a directory: the input, the signals, the readers of its output and of its
+//! alerts, and waiting for them. One trait, so that tests can run the whole road on a model of it; [`RealIo`] is the process itself.
 
 use crate::cyclog::Bell;
 use crate::signals::{Request, Signals};
 use crate::source::{Look, Source};
 use crate::strerr::{Errno, Error};
 use crate::waiter::{Waiter, takes_a_write};
-use std::os::fd::AsFd;
+use rustix::io::retry_on_intr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 pub use crate::waiter::Woken;
 
-/// Input, signals, alerts, waits.
+/// What we write to that is no file of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output: what `o` selects.
+    Output,
+    /// Standard error: what `e` selects.
+    Alerts,
+}
+
+/// Input, signals, streams, waits.
 pub trait Io {
     /// See [`Source::identity`].
     fn identity(&self) -> Option<String>;
@@ -43,39 +53,50 @@ pub trait Io {
     /// # Errors
     /// Waiting is impossible; the road ends.
     fn wait(&mut self, timeout: Option<Duration>, by_edge: bool) -> Result<Woken, Error>;
-    /// Waits for a signal, a ring of the bell, or the time.
-    fn pause(&mut self, timeout: Option<Duration>);
+    /// Waits for a signal, a ring of the bell, the time, or until `stream` takes a write.
+    fn pause(&mut self, timeout: Option<Duration>, stream: Option<Stream>);
     /// Ends a wait or a pause, from any thread.
     fn bell(&self) -> Bell;
     /// The next request, if a signal has come.
     fn request(&mut self) -> Option<Request>;
     /// Whether alerts go to a terminal.
     fn alerts_to_terminal(&self) -> bool;
-    /// Writes an alert when its reader takes it. False: a signal came first, and nothing was written.
-    fn alert(&mut self, bytes: &[u8]) -> bool;
+    /// Writes `bytes`, at most 4096, and returns how many of them were taken. Never waits for a reader.
+    ///
+    /// # Errors
+    /// EAGAIN: none are taken now. EPIPE: nobody is left to read them.
+    fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<usize, Errno>;
 }
 
-/// The process: standard input, its signals, and a descriptor for alerts.
-pub struct RealIo<I, E> {
+/// The process: standard input, its signals, standard output and standard error.
+pub struct RealIo<I, O, E> {
     source: Source<I>,
     signals: Signals,
     waiter: Waiter,
+    output: O,
     alerts: E,
 }
 
-impl<I: AsFd, E: AsFd> RealIo<I, E> {
-    /// `input` is taken from, `alerts` is where `e` writes.
+impl<I: AsFd, O: AsFd, E: AsFd> RealIo<I, O, E> {
+    /// `input` is taken from, `output` is where `o` writes, `alerts` where `e` does.
     ///
     /// # Errors
     /// `input` cannot be read or waited for: nothing of it has been taken.
-    pub fn new(input: I, alerts: E, signals: Signals) -> Result<Self, Error> {
+    pub fn new(input: I, output: O, alerts: E, signals: Signals) -> Result<Self, Error> {
         let source = Source::new(input)?;
         let waiter = Waiter::new(&source, &signals)?;
-        Ok(RealIo { source, signals, waiter, alerts })
+        Ok(RealIo { source, signals, waiter, output, alerts })
+    }
+
+    fn stream(&self, stream: Stream) -> BorrowedFd<'_> {
+        match stream {
+            Stream::Output => self.output.as_fd(),
+            Stream::Alerts => self.alerts.as_fd(),
+        }
     }
 }
 
-impl<I: AsFd, E: AsFd> Io for RealIo<I, E> {
+impl<I: AsFd, O: AsFd, E: AsFd> Io for RealIo<I, O, E> {
     fn identity(&self) -> Option<String> {
         self.source.identity()
     }
@@ -112,8 +133,8 @@ impl<I: AsFd, E: AsFd> Io for RealIo<I, E> {
         self.waiter.wait(&self.source, timeout, by_edge)
     }
 
-    fn pause(&mut self, timeout: Option<Duration>) {
-        self.waiter.pause(&self.signals, timeout);
+    fn pause(&mut self, timeout: Option<Duration>, stream: Option<Stream>) {
+        self.waiter.pause(&self.signals, timeout, stream.map(|stream| self.stream(stream)));
     }
 
     fn bell(&self) -> Bell {
@@ -128,13 +149,12 @@ impl<I: AsFd, E: AsFd> Io for RealIo<I, E> {
         rustix::termios::isatty(&self.alerts)
     }
 
-    fn alert(&mut self, bytes: &[u8]) -> bool {
-        // A pipe that is full is waited for here, where a signal ends the wait.
-        let ready = takes_a_write(&self.alerts, &self.signals);
-        if ready {
-            // Nobody is left to be told when it fails.
-            let _ = rustix::io::write(&self.alerts, bytes);
+    fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<usize, Errno> {
+        // Others have these streams too, so they stay blocking ones: it is asked first.
+        let stream = self.stream(stream);
+        if !takes_a_write(stream)? {
+            return Err(Errno::AGAIN);
         }
-        ready
+        retry_on_intr(|| rustix::io::write(stream, bytes))
     }
 }

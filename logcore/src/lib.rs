@@ -1,7 +1,7 @@
 //! The road of a log line, as a library.
 //!
 //! ```text
-//! source.look → split → stamp → select → append (each log directory, alerts, status files) → source.take
+//! source.look → split → stamp → select → append (output, alerts, each log directory, status files) → source.take
 //!                                          └ current full → finisher: sync, processor, name, retain
 //! ```
 //!

@@ -2,7 +2,7 @@
 //!
 //! Nothing is opened. What is not understood is left out and warned about, once, by name: a logger that refuses to start
 //! loses logs. Source of the actions: multilog.c of daemontools 0.76 and of its fork 0.82, daemontools-encore's multilog.8,
-//! and our own `i`, `R`, `U`, `sunlimited`, size suffixes, `y`, `r`, `b`, `a` and `p`.
+//! and our own `i`, `R`, `o`, `U`, `sunlimited`, size suffixes, `y`, `r`, `b`, `a` and `p`.
 
 use crate::cyclog::{Config, MARK, Sync};
 use crate::pattern::Pattern;
@@ -51,6 +51,8 @@ pub struct Destination {
 pub enum Sink {
     /// `e`: standard error, 200 bytes of a line.
     Alert,
+    /// `o`: standard output, whole lines.
+    Output,
     /// `=file`: the last selected line, as 1001 bytes.
     Status(PathBuf),
     /// A log directory.
@@ -138,8 +140,8 @@ impl Parser {
                 };
                 self.alone(argument, rest);
             }
-            b'e' => {
-                self.destination(Sink::Alert);
+            b'e' | b'o' => {
+                self.destination(if letter == b'e' { Sink::Alert } else { Sink::Output });
                 self.alone(argument, rest);
             }
             b'=' => self.destination(Sink::Status(path(rest))),

@@ -1,4 +1,4 @@
-//! Waiting: for input, signals, finishers, a reader of alerts, or the time. No wait here is without the signals.
+//! Waiting: for input, signals, finishers, the reader of a stream, or the time. No wait here is without the signals.
 
 use crate::cyclog::Bell;
 use crate::signals::Signals;
@@ -6,7 +6,7 @@ use crate::source::Source;
 use crate::strerr::{Errno, Error};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,11 +95,16 @@ impl Waiter {
         Ok(woken)
     }
 
-    /// Waits for a signal, a finisher, or the time.
-    pub(crate) fn pause(&self, signals: &Signals, timeout: Option<Duration>) {
-        let mut polled = [PollFd::new(signals, PollFlags::IN), PollFd::new(&*self.bell, PollFlags::IN)];
+    /// Waits for a signal, a finisher, the time, or until `stream` takes a write or is beyond writing.
+    pub(crate) fn pause(&self, signals: &Signals, timeout: Option<Duration>, stream: Option<BorrowedFd<'_>>) {
+        let mut polled = [
+            PollFd::new(signals, PollFlags::IN),
+            PollFd::new(&*self.bell, PollFlags::IN),
+            PollFd::from_borrowed_fd(stream.unwrap_or(signals.as_fd()), PollFlags::OUT),
+        ];
+        let count = if stream.is_some() { 3 } else { 2 };
         // Interrupted or not, the caller looks at everything again.
-        let _ = poll(&mut polled, timeout.map(timespec).as_ref());
+        let _ = poll(&mut polled[..count], timeout.map(timespec).as_ref());
         if !polled[1].revents().is_empty() {
             self.silence();
         }
@@ -110,13 +115,10 @@ impl Waiter {
     }
 }
 
-/// Waits until `target` takes a write without waiting, or is beyond writing, or a signal comes. False for a signal alone.
-pub(crate) fn takes_a_write(target: &impl AsFd, signals: &Signals) -> bool {
-    let mut polled = [PollFd::new(target, PollFlags::OUT), PollFd::new(signals, PollFlags::IN)];
-    match poll(&mut polled, None) {
-        Ok(_) => !polled[0].revents().is_empty(),
-        Err(_) => false,
-    }
+/// Whether `stream` takes a write of a page without waiting, or is beyond writing.
+pub(crate) fn takes_a_write(stream: BorrowedFd<'_>) -> Result<bool, Errno> {
+    let mut polled = [PollFd::from_borrowed_fd(stream, PollFlags::OUT)];
+    Ok(poll(&mut polled, Some(&timespec(Duration::ZERO)))? > 0)
 }
 
 fn interest(by_edge: bool) -> EventFlags {

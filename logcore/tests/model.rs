@@ -16,13 +16,13 @@ use std::time::Duration;
 struct Work {
     name: &'static str,
     script: &'static [&'static str],
-    /// The directories, and what a line must contain to be there.
+    /// The directories, and what a line must contain to be there; `o` is standard output.
     directories: &'static [(&'static str, &'static str)],
     /// The service rests for three seconds behind each write: what is due by the clock comes between.
     rests: bool,
 }
 
-const WORKS: [Work; 8] = [
+const WORKS: [Work; 9] = [
     Work { name: "plain", script: &["s4096", "./a"], directories: &[("./a", "")], rests: false },
     Work { name: "stamped", script: &["t", "s4096", "./a"], directories: &[("./a", "")], rests: true },
     Work { name: "y0", script: &["y0", "s4096", "./a"], directories: &[("./a", "")], rests: false },
@@ -43,6 +43,12 @@ const WORKS: [Work; 8] = [
         name: "spans of time",
         script: &["t", "s4096", "r5s", "b1M", "a1d", "p0640", "./a"],
         directories: &[("./a", "")],
+        rests: true,
+    },
+    Work {
+        name: "output",
+        script: &["t", "s4096", "./a", "-*odd*", "o"],
+        directories: &[("./a", ""), ("o", "even")],
         rests: true,
     },
     Work {
@@ -91,6 +97,7 @@ impl Work {
     /// A world in which the service writes all lines, two at a time, some of them in pieces.
     fn world(&self, lines: &[Vec<u8>]) -> World {
         let mut world = World::new();
+        world.output.busy = 3;
         for (at, pair) in lines.chunks(WRITTEN).enumerate() {
             let mut text = pair.join(&b'\n');
             text.push(b'\n');
@@ -125,7 +132,10 @@ impl Work {
     fn assert_all(&self, world: &World, lines: &[Vec<u8>], terms: Terms, how: &dyn std::fmt::Debug) {
         for (at, (directory, _)) in self.directories.iter().enumerate() {
             let wanted = self.wanted(at, lines);
-            let broken = judge::broken(world, directory, &wanted, &wanted, terms);
+            let broken = match *directory {
+                "o" => judge::broken_output(world, &wanted, &wanted, terms),
+                directory => judge::broken(world, directory, &wanted, &wanted, terms),
+            };
             assert_eq!(broken, None, "{}: {directory} after {how:?}", self.name);
         }
     }
@@ -350,7 +360,7 @@ fn writes_that_are_cut_short() {
     for work in &WORKS {
         let start = work.world(&lines);
         for (number, call) in work.calls(start.clone()).into_iter().enumerate() {
-            if call != Call::Append {
+            if !matches!(call, Call::Append | Call::Write) {
                 continue;
             }
             for bytes in [1, 25, 26, 300, 320] {

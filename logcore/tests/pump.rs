@@ -1,5 +1,5 @@
 //! The road on the model where the input or the end is not ordinary: what cannot be looked at, a writer that is held up by a
-//! partial line, alerts that nobody takes, a status file that fails, a signal while the disk is full.
+//! partial line, alerts and output that nobody takes, a status file that fails, a signal while the disk is full.
 
 use logcore::model::life::{Life, live_in};
 use logcore::model::{Act, Call, Fault, World};
@@ -141,19 +141,122 @@ fn an_alert_that_nobody_takes_waits_for_its_reader_or_a_stop() {
     let script = &["-*", "+*alert*", "e", "./a"];
     let mut start = world(&["one\nalert me\n", "two\n"]);
     let (all, life) = live(start.clone(), script);
-    assert_eq!((life.end, &all.input.alerts[..]), (Ok(End::Clean), &b"alert me\n"[..]));
-    start.input.slow_alerts = true;
+    assert_eq!((life.end, &all.alerts.got[..]), (Ok(End::Clean), &b"alert me\n"[..]));
+    start.alerts.busy = 1;
     let look = number(&start, script, Call::Look, 0);
     start.signals.push_back((look, Request::Rotate));
     let (all, life) = live(start.clone(), script);
-    assert_eq!((life.end, &all.input.alerts[..]), (Ok(End::Clean), &b"alert me\n"[..]));
+    assert_eq!((life.end, &all.alerts.got[..]), (Ok(End::Clean), &b"alert me\n"[..]));
     // The order was not forgotten: the line ends its file.
     assert_eq!(read(&all, "current"), "");
     assert!(all.trace.contains(&Call::RenameNew));
     start.signals = [(look, Request::Stop)].into();
+    start.alerts.busy = u64::MAX;
     let (stopped, life) = live(start, script);
-    assert_eq!((life.end, stopped.input.alerts.len()), (Ok(End::Clean), 0));
+    assert_eq!((life.end, stopped.alerts.got.len()), (Ok(End::Clean), 0));
     assert_eq!((stopped.input.taken, &*read(&stopped, "current")), (0, ""));
+}
+
+fn printed(world: &World) -> String {
+    String::from_utf8_lossy(&world.output.got).replace('\n', "|")
+}
+
+#[test]
+fn a_slow_reader_of_the_output_holds_the_input_back() {
+    let script = &["o", "./a"];
+    let mut start = world(&["one\n", "two\n"]);
+    start.output.busy = 20;
+    let (all, life) = live(start.clone(), script);
+    assert_eq!(
+        (life.end, &*printed(&all), &*read(&all, "current")),
+        (Ok(End::Clean), "one|two|", "one|two|")
+    );
+    // What was logged before comes to disk meanwhile; at a stop the line stays in the input.
+    let mut start = world(&["one\n", "two\n"]);
+    start.input.acts.remove(1);
+    start.output.room = Some(4);
+    let second = number(&world(&["one\n", "two\n"]), script, Call::Write, 1);
+    start.signals = [(second + 12, Request::Stop)].into();
+    let (mut stopped, life) = live(start, script);
+    let calls = &stopped.trace[usize::try_from(second).expect("a number")..];
+    assert!(calls[..12].contains(&Call::Sync), "{calls:?}");
+    assert_eq!((life.end, stopped.input.taken), (Ok(End::Clean), 4));
+    assert_eq!((&*printed(&stopped), &*read(&stopped, "current")), ("one|", "one|"));
+    stopped.next_session();
+    stopped.output.room = None;
+    let (all, _) = live(stopped, script);
+    assert_eq!((&*printed(&all), &*read(&all, "current")), ("one|two|", "one|two|"));
+}
+
+/// Where there is no directory, what was printed is taken, by lines.
+#[test]
+fn what_the_output_got_of_a_batch_is_settled_at_a_stop() {
+    let lines: String = (1000..2000).map(|number| format!("line {number}\n")).collect();
+    let start = world(&[&lines]);
+    for (script, taken) in [(&["o"][..], 8180), (&["t", "o"], 2260), (&["o", "./a"], 0)] {
+        let mut start = start.clone();
+        start.signals.push_back((number(&start, script, Call::Write, 2), Request::Stop));
+        start.output.room = Some(2 * 4000);
+        let (mut stopped, life) = live(start, script);
+        assert_eq!((life.end, stopped.input.taken), (Ok(End::Clean), taken), "{script:?}");
+        stopped.next_session();
+        stopped.output.room = None;
+        let (all, _) = live(stopped, script);
+        let got = printed(&all);
+        assert_eq!(got.matches("line").count(), if taken > 0 { 1000 } else { 1000 + 818 }, "{script:?}");
+    }
+}
+
+/// A reader that is gone: nothing is logged again and again, and what it has not got is left in the input.
+#[test]
+fn an_output_without_a_reader_ends_the_road() {
+    let mut start = world(&["one\n", "two\n"]);
+    start.output.gone = true;
+    for _ in 0..3 {
+        let (ended, life) = live(start, &["o", "./a"]);
+        assert_eq!((life.end, ended.input.taken), (Ok(End::Failed), 0));
+        assert_eq!(life.said, ["unable to write output: broken pipe"]);
+        assert_eq!(read(&ended, "current"), "");
+        start = ended;
+        start.next_session();
+    }
+    start.output.gone = false;
+    let (all, life) = live(start, &["o", "./a"]);
+    assert_eq!(
+        (life.end, &*printed(&all), &*read(&all, "current")),
+        (Ok(End::Clean), "one|two|", "one|two|")
+    );
+}
+
+/// What could not be left in the input comes into the directories all the same.
+#[test]
+fn what_is_held_does_not_wait_for_a_reader() {
+    for (gone, alerts) in [(true, false), (false, false), (false, true)] {
+        let mut start = world(&["one\ntw"]);
+        start.input.opaque = true;
+        let script: &[&str] = if alerts { &["e", "./a"] } else { &["o", "./a"] };
+        let first = number(&start, script, Call::Write, 0);
+        let reader = if alerts { &mut start.alerts } else { &mut start.output };
+        (reader.gone, reader.busy) = (gone, u64::MAX);
+        start.signals.push_back((first, Request::Stop));
+        let (ended, life) = live(start, script);
+        assert_eq!((life.end, &*read(&ended, "current")), (Ok(End::Failed), "one|tw|"), "{gone} {alerts}");
+    }
+}
+
+#[test]
+fn an_output_that_fails_is_tried_again() {
+    let mut start = world(&["one\n", "two\n"]);
+    let first = number(&start, &["o", "./a"], Call::Write, 1);
+    start.faults = vec![Fault::Fail { first, count: 30, errno: Errno::NOSPC }];
+    let (all, life) = live(start, &["o", "./a"]);
+    assert_eq!(
+        (life.end, &*printed(&all), &*read(&all, "current")),
+        (Ok(End::Clean), "one|two|", "one|two|")
+    );
+    assert_eq!(life.said.len(), 2, "{:?}", life.said);
+    assert_eq!(life.said[0], "unable to write output, pausing: out of disk space");
+    assert!(life.said[1].starts_with("output: writing again after 2."), "{:?}", life.said);
 }
 
 #[test]

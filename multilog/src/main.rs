@@ -11,6 +11,7 @@ use logcore::script::Script;
 use logcore::signals::Signals;
 use logcore::strerr::Error;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::stdio::{stderr, stdin, stdout};
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -59,7 +60,7 @@ fn log(arguments: &[OsString]) -> Result<End, Error> {
     let script = parse(arguments);
     let mut warn = |message: String| say("warning", &message);
     let signals = Signals::block()?;
-    let io = RealIo::new(rustix::stdio::stdin(), rustix::stdio::stderr(), signals)?;
+    let io = RealIo::new(stdin(), stdout(), stderr(), signals)?;
     let pump = Pump::new(script, io, RealDisk, boot_id(), &mut warn)?;
     Ok(pump.run(&mut warn))
 }

@@ -20,6 +20,7 @@ pub struct Cmd {
     command: Command,
     shown: String,
     limit: Duration,
+    output: Option<Stdio>,
 }
 
 impl Cmd {
@@ -31,6 +32,7 @@ impl Cmd {
             command: Command::new(path),
             shown: PathBuf::from(path).display().to_string(),
             limit: Duration::from_secs(30),
+            output: None,
         }
     }
 
@@ -41,6 +43,7 @@ impl Cmd {
         let Some(first) = words.next() else { return self };
         let mut cmd = Cmd::new(first).args(words).arg(self.command.get_program());
         cmd = cmd.args(self.command.get_args()).limit(self.limit);
+        cmd.output = self.output;
         if let Some(dir) = self.command.get_current_dir() {
             cmd = cmd.cwd(dir);
         }
@@ -92,6 +95,13 @@ impl Cmd {
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Cmd {
         self.limit = limit;
+        self
+    }
+
+    /// Another stdout, which is not kept: a pipe, a device.
+    #[must_use]
+    pub fn output(mut self, output: impl Into<Stdio>) -> Cmd {
+        self.output = Some(output.into());
         self
     }
 
@@ -151,7 +161,8 @@ impl Cmd {
         let stdout = tempfile::tempfile().expect("a temporary file");
         let stderr = tempfile::tempfile().expect("a temporary file");
         this.command.stdin(stdin);
-        this.command.stdout(stdout.try_clone().expect("a second descriptor"));
+        let kept = || stdout.try_clone().expect("a second descriptor").into();
+        this.command.stdout(this.output.take().unwrap_or_else(kept));
         this.command.stderr(stderr.try_clone().expect("a second descriptor"));
         let child = this.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", this.shown));
         let pid = Pid::from_child(&child);

@@ -2,7 +2,7 @@
 
 use super::{Act, Call, Shared};
 use crate::cyclog::Bell;
-use crate::io::{Io, Woken};
+use crate::io::{Io, Stream, Woken};
 use crate::signals::Request;
 use crate::source::Look;
 use crate::strerr::{Errno, Error};
@@ -119,7 +119,7 @@ impl Io for ModelIo {
         woken(true, world.input.is_last(), false)
     }
 
-    fn pause(&mut self, timeout: Option<Duration>) {
+    fn pause(&mut self, timeout: Option<Duration>, _: Option<Stream>) {
         let mut world = self.world.lock();
         if world.pending.is_empty() && !world.dead {
             world.pass(timeout.unwrap_or(Duration::from_secs(1)));
@@ -143,12 +143,13 @@ impl Io for ModelIo {
         false
     }
 
-    fn alert(&mut self, bytes: &[u8]) -> bool {
-        let mut world = self.world.lock();
-        let taken = !world.input.slow_alerts || world.pending.is_empty();
-        if taken {
-            world.input.alerts.extend_from_slice(bytes);
-        }
-        taken
+    fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<usize, Errno> {
+        self.world.lock().call(Call::Write, |world, extent| {
+            let reader = match stream {
+                Stream::Output => &mut world.output,
+                Stream::Alerts => &mut world.alerts,
+            };
+            reader.take(extent.of(bytes))
+        })
     }
 }

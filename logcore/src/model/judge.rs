@@ -29,7 +29,11 @@ pub fn logs<'a>(world: &'a World, directory: &str) -> Vec<(String, &'a [u8])> {
 /// All lines of a log directory in order, without their newlines; a last line without end counts.
 pub fn lines(world: &World, directory: &str) -> Vec<Vec<u8>> {
     let all: Vec<u8> = logs(world, directory).into_iter().flat_map(|(_, content)| content.to_vec()).collect();
-    let mut lines: Vec<_> = all.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    split_lines(&all)
+}
+
+fn split_lines(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut lines: Vec<_> = text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
     lines.pop_if(|last| last.is_empty());
     lines
 }
@@ -68,11 +72,24 @@ pub fn broken(
     known: &[&[u8]],
     terms: Terms,
 ) -> Option<String> {
+    broken_lines(&lines(world, directory), wanted, known, terms).or_else(|| {
+        logs(world, directory)
+            .into_iter()
+            .find(|(_, content)| content.len() > terms.size)
+            .map(|(name, content)| format!("{name} has {} bytes", content.len()))
+    })
+}
+
+/// As [`broken`], of what the reader of standard output got: an `o`.
+pub fn broken_output(world: &World, wanted: &[&[u8]], known: &[&[u8]], terms: Terms) -> Option<String> {
+    broken_lines(&split_lines(&world.output.got), wanted, known, terms)
+}
+
+fn broken_lines(found: &[Vec<u8>], wanted: &[&[u8]], known: &[&[u8]], terms: Terms) -> Option<String> {
     let place: BTreeMap<&[u8], usize> = known.iter().enumerate().map(|(at, line)| (*line, at)).collect();
-    let found = lines(world, directory);
     let mut seen = BTreeSet::new();
     let (mut twice, mut newest) = (0, 0);
-    for line in &found {
+    for line in found {
         let line = unstamped(line);
         match place.get(line) {
             Some(at) if !seen.insert(*at) => twice += 1,
@@ -90,10 +107,7 @@ pub fn broken(
     if twice > terms.twice {
         return Some(format!("{twice} lines are there twice"));
     }
-    logs(world, directory)
-        .into_iter()
-        .find(|(_, content)| content.len() > terms.size)
-        .map(|(name, content)| format!("{name} has {} bytes", content.len()))
+    None
 }
 
 /// A piece of a line, or of its stamp.

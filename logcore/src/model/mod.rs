@@ -75,6 +75,7 @@ pub enum Call {
     Ended,
     Look,
     Take,
+    Write,
 }
 
 impl Call {
@@ -124,10 +125,36 @@ pub struct Input {
     pub look_most: Option<usize>,
     /// No slot is free, though there is room for bytes: a partial line keeps the service from writing its rest.
     pub clogged: bool,
-    /// Alerts are taken only when no signal waits.
-    pub slow_alerts: bool,
-    /// The alerts so far.
-    pub alerts: Vec<u8>,
+}
+
+/// Who reads standard output or standard error.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    /// What it has got.
+    pub got: Vec<u8>,
+    /// So many writes more find no room.
+    pub busy: u64,
+    /// It has room for so many bytes, and then for none.
+    pub room: Option<usize>,
+    /// It has gone.
+    pub gone: bool,
+}
+
+impl Reader {
+    fn take(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
+        if self.gone {
+            return Err(Errno::PIPE);
+        }
+        if self.room.is_some_and(|room| self.got.len() >= room) {
+            return Err(Errno::AGAIN);
+        }
+        if self.busy > 0 {
+            self.busy -= 1;
+            return Err(Errno::AGAIN);
+        }
+        self.got.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
 }
 
 impl Input {
@@ -152,6 +179,10 @@ pub struct World {
     pub files: Files,
     /// The input.
     pub input: Input,
+    /// Standard output.
+    pub output: Reader,
+    /// Standard error, as far as alerts go.
+    pub alerts: Reader,
     /// The time.
     pub clock: Clock,
     /// What goes wrong.
@@ -191,6 +222,8 @@ impl World {
         World {
             files: Files::default(),
             input: Input { identity: 1, ..Input::default() },
+            output: Reader::default(),
+            alerts: Reader::default(),
             clock: Clock {
                 wall: Label::from_unix(1_795_000_000, 0),
                 uptime: Duration::from_secs(1000),

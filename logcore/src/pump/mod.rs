@@ -1,15 +1,19 @@
 //! The road itself: wait, look, split, stamp, select, append, take; signals; pauses.
 //!
 //! Between look and take nothing but the input and the log holds a line, so a kill at any instruction loses none. The batch
-//! is taken only when every destination has it; a destination that cannot take it holds the input back. All waits end with
-//! a signal.
+//! is taken only when every destination has it; a destination that cannot take it holds the input back. Standard error and
+//! standard output come before the directories: a reader that stays away must not have the same lines logged again with each
+//! start. All waits end with a signal.
 
-use crate::alert::alert;
+mod streams;
+
+use streams::{Alerts, Output};
+
 use crate::complaint::{Complaint, Pause};
 use crate::cyclog::{Blocked, Cyclog, Opened, Writer};
 use crate::disk::Disk;
 use crate::frame::{Framer, Partial};
-use crate::io::Io;
+use crate::io::{Io, Stream};
 use crate::label::Label;
 use crate::script::{Script, Sink};
 use crate::select::Selector;
@@ -34,15 +38,8 @@ pub type Say<'a> = &'a mut dyn FnMut(String);
 pub enum End {
     /// At the end of the input or by a signal; all that was taken is in the log.
     Clean,
-    /// The input is broken, or data could not be brought to disk.
+    /// The input is broken, nobody reads the output any more, or data could not be brought to disk.
     Failed,
-}
-
-/// Where alerts go.
-struct Alerts {
-    terminal: bool,
-    /// For each `e` of the script the group of lines it shows.
-    groups: Vec<usize>,
 }
 
 /// A directory, and how far it is with the frame.
@@ -58,6 +55,7 @@ struct Outlet<D: Disk> {
 pub struct Pump<I, D: Disk> {
     io: I,
     alerts: Alerts,
+    outputs: Vec<Output>,
     disk: D,
     framer: Framer,
     statuses: Vec<(usize, Status<D>, Complaint)>,
@@ -86,6 +84,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
         let selector = Selector::new(&script.rules, &groups);
         let group = |rules: usize| groups.iter().position(|group| *group == rules).unwrap_or(0);
         let mut alerted = Vec::new();
+        let mut outputs = Vec::new();
         let mut statuses = Vec::new();
         let mut configs = Vec::new();
         let mut smallest = u64::MAX;
@@ -93,6 +92,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
             let group = group(destination.rules);
             match destination.sink {
                 Sink::Alert => alerted.push(group),
+                Sink::Output => outputs.push(Output { group, written: 0, complaint: Complaint::default() }),
                 Sink::Status(path) => {
                     let status = Status::open(disk.clone(), &path)?;
                     statuses.push((group, status, Complaint::default()));
@@ -121,6 +121,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
         Ok(Pump {
             io,
             alerts,
+            outputs,
             disk,
             framer: Framer::new(stamper, selector, heads, smallest),
             statuses,
@@ -200,8 +201,10 @@ impl<I: Io, D: Disk> Pump<I, D> {
                 Ok(false) => (),
                 Ok(true) => return End::Clean,
                 Err(Broken::Stopped) => return self.log_held(say),
-                Err(Broken::Input(errno)) => {
-                    say(Error::new("read input", errno).to_string());
+                Err(broken @ (Broken::Input(errno) | Broken::Output(errno))) => {
+                    let doing =
+                        if matches!(broken, Broken::Input(_)) { "read input" } else { "write output" };
+                    say(Error::new(doing, errno).to_string());
                     self.log_held(say);
                     return End::Failed;
                 }
@@ -320,17 +323,11 @@ impl<I: Io, D: Disk> Pump<I, D> {
             if framed == 0 {
                 break;
             }
-            let delivered = match self.show(frame, say) {
-                Ok(()) => self.deliver(frame, say).map_err(|Stopped| self.settle_for_less(frame)),
-                Err(Stopped) => Err(0),
-            };
-            match delivered {
-                Ok(()) => (done, untaken) = (done + framed, untaken + framed),
-                Err(settled) => {
-                    self.io.take(untaken + settled).map_err(Broken::Input)?;
-                    return Err(Broken::Stopped);
-                }
+            if let Err((settled, broken)) = self.bring(frame, say) {
+                self.io.take(untaken + settled).map_err(Broken::Input)?;
+                return Err(broken);
             }
+            (done, untaken) = (done + framed, untaken + framed);
             // A file that has ended may have cost a sync and a processor: what is in it is not to be written again.
             if files != self.files() {
                 self.io.take(untaken).map_err(Broken::Input)?;
@@ -346,11 +343,19 @@ impl<I: Io, D: Disk> Pump<I, D> {
         self.outlets.iter().map(|outlet| outlet.cyclog.files()).sum()
     }
 
-    /// Brings the frame to every destination, however long that takes.
+    /// Brings the frame to every destination, however long that takes. If that is not to be: how many of its bytes all of them
+    /// have, and why.
+    fn bring(&mut self, frame: &[u8], say: Say<'_>) -> Result<(), (usize, Broken)> {
+        self.outlets.iter_mut().for_each(|outlet| outlet.written = 0);
+        self.outputs.iter_mut().for_each(|output| output.written = 0);
+        self.alert(frame, say).map_err(|Stopped| (0, Broken::Stopped))?;
+        self.print(frame, say).map_err(|broken| (self.settle_for_less(frame), broken))?;
+        self.show(frame, say);
+        self.deliver(frame, say).map_err(|Stopped| (self.settle_for_less(frame), Broken::Stopped))
+    }
+
+    /// Brings the frame to every directory.
     fn deliver(&mut self, frame: &[u8], say: Say<'_>) -> Result<(), Stopped> {
-        for outlet in &mut self.outlets {
-            outlet.written = 0;
-        }
         let mut pause = Pause::new(Duration::from_millis(10), Duration::from_millis(100));
         loop {
             let mut blocked = None;
@@ -380,7 +385,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
                 }
                 (Some(_), _) => return Err(Stopped),
             };
-            self.pause(timeout.into_iter().chain(grace).min(), say);
+            self.pause(timeout.into_iter().chain(grace).min(), None, say);
         }
     }
 
@@ -393,12 +398,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
         }
         outlet.cyclog.sync_now()?;
         if let Some(lasted) = outlet.complaint.settled(self.disk.uptime()) {
-            let shown = outlet.cyclog.shown();
-            say(format!(
-                "{shown}: writing again after {}.{} s, nothing was lost",
-                lasted.as_secs(),
-                lasted.subsec_millis() / 100
-            ));
+            say(again(&outlet.cyclog.shown(), lasted));
         }
         Ok(())
     }
@@ -410,62 +410,23 @@ impl<I: Io, D: Disk> Pump<I, D> {
         }
     }
 
-    /// Waits, not for input: for a signal, the finishers, or the time.
-    fn pause(&mut self, timeout: Option<Duration>, say: Say<'_>) {
+    /// Waits, not for input: for a signal, the finishers, the time, or until `stream` takes a write.
+    fn pause(&mut self, timeout: Option<Duration>, stream: Option<Stream>, say: Say<'_>) {
         let due = self.tick(say);
         let timeout = due.into_iter().chain(timeout).min();
-        self.io.pause(timeout);
+        self.io.pause(timeout, stream);
         self.hear_signals();
         for outlet in &mut self.outlets {
             outlet.cyclog.listen(say);
         }
     }
 
-    /// Alerts and status files. A status file that cannot be written is not waited for: its next line is another chance.
-    fn show(&mut self, frame: &[u8], say: Say<'_>) -> Result<(), Stopped> {
-        let alerted = if self.alerts.groups.is_empty() { None } else { Some(self.framer.heads(frame)) };
-        for (line, head) in alerted.into_iter().flatten() {
-            for _ in self.alerts.groups.iter().filter(|group| self.framer.wants(line, **group)) {
-                let alert = alert(head, self.alerts.terminal);
-                while !self.io.alert(&alert) {
-                    let (stop, rotate) = requests(&mut self.io);
-                    self.rotate |= rotate;
-                    if stop {
-                        self.stopping = Some(self.disk.uptime());
-                        return Err(Stopped);
-                    }
-                }
-            }
-        }
-        // Only the last line stays, so only that is shown; the later of two lines last, should two actions name one file.
-        let mut last: Vec<_> = self
-            .statuses
-            .iter_mut()
-            .filter_map(|shown| {
-                let selected = self.framer.heads(frame).filter(|(line, _)| self.framer.wants(*line, shown.0));
-                Some((selected.last()?, shown))
-            })
-            .collect();
-        last.sort_by_key(|((line, _), _)| *line);
-        for ((_, head), (_, status, complaint)) in last {
-            let uptime = self.disk.uptime();
-            match status.show(head) {
-                Ok(()) => drop(complaint.settled(uptime)),
-                Err(error) => {
-                    let message = error.to_string();
-                    if complaint.is_news(&message, uptime) {
-                        say(message);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A signal came before every directory had the frame. Returns how many of its bytes all of them have, to be taken. What a
+    /// The road ends before every destination has the frame. Returns how many of its bytes all of them have, to be taken. What a
     /// directory got of a line that stays in the input is taken back, if it can be.
     fn settle_for_less(&mut self, frame: &[u8]) -> usize {
-        let mut all = frame.len();
+        let printed =
+            self.outputs.iter().map(|output| self.framer.settled(frame, output.group, output.written).0);
+        let mut all = printed.min().unwrap_or(frame.len());
         for outlet in &mut self.outlets {
             let (source, vain) = self.framer.settled(frame, outlet.group, outlet.written);
             let kept = if vain > 0 && !outlet.cyclog.take_back(vain) {
@@ -485,10 +446,16 @@ impl<I: Io, D: Disk> Pump<I, D> {
         if held.is_empty() {
             return End::Clean;
         }
-        match self.log(&held, Partial::End, None, self.disk.now(), say) {
-            Ok(_) => End::Clean,
-            Err(_) => End::Failed,
+        if self.log(&held, Partial::End, None, self.disk.now(), say).is_ok() {
+            return End::Clean;
         }
+        // A reader that stays away does not keep them from the directories.
+        self.alerts.groups.clear();
+        self.outputs.clear();
+        let held = self.io.held().to_vec();
+        // It failed all the same.
+        let _ = self.log(&held, Partial::End, None, self.disk.now(), say);
+        End::Failed
     }
 
     fn hear_signals(&mut self) {
@@ -543,9 +510,15 @@ impl<I: Io, D: Disk> Pump<I, D> {
             let limit = deadline.map(|deadline| deadline - uptime);
             let again = trouble.then(|| pause.lengthen());
             let timeout = limit.into_iter().chain(again).min();
-            self.pause(timeout, say);
+            self.pause(timeout, None, say);
         }
     }
+}
+
+/// A destination that was complained of works again.
+fn again(shown: &str, lasted: Duration) -> String {
+    let (seconds, tenth) = (lasted.as_secs(), lasted.subsec_millis() / 100);
+    format!("{shown}: writing again after {seconds}.{tenth} s, nothing was lost")
 }
 
 /// Whether signals ask for the end, and for new files.
@@ -565,6 +538,8 @@ enum Broken {
     /// A signal asked for the end.
     Stopped,
     Input(Errno),
+    /// Nobody reads it any more.
+    Output(Errno),
 }
 
 /// A partial line at the head of the input.
