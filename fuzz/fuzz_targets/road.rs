@@ -41,6 +41,8 @@ struct Input {
     stamped: bool,
     processor: bool,
     synced: bool,
+    /// There is an `o`, whose reader is not ready so many times.
+    printed: Option<u8>,
     lives: Vec<Wrong>,
 }
 
@@ -73,6 +75,10 @@ fuzz_target!(|input: Input| {
     }
     script.extend(["./a", "-*x*y*", "./b"]);
     let mut world = World::new();
+    if let Some(busy) = input.printed {
+        script.push("o");
+        world.output.busy = busy.into();
+    }
     let mut all = Vec::new();
     let mut call = 0;
     for (pieces, number) in input.writes.iter().take(40) {
@@ -131,14 +137,18 @@ fuzz_target!(|input: Input| {
         assert_eq!(life.end, Ok(End::Clean), "{:?}", life.said);
     }
     let lines = naive::lines(&all).into_iter().map(|line| line.strip_suffix(b"\n").unwrap_or(line));
-    for (directory, rules) in [("./a", &[][..]), ("./b", &[(Sign::Minus, &b"*x*y*"[..])][..])] {
+    let minus = &[(Sign::Minus, &b"*x*y*"[..])][..];
+    for (directory, rules) in [("./a", &[][..]), ("./b", minus), ("o", minus)] {
+        if directory == "o" && input.printed.is_none() {
+            continue;
+        }
         let stamp = "@400000006a66a75482306000 ";
         let selected = |line: &&[u8]| {
             let stamped = [if input.stamped { stamp.as_bytes() } else { b"" }, line].concat();
             naive::select(rules, &[rules.len()], &stamped) == [true]
         };
         let wanted: Vec<&[u8]> = lines.clone().filter(selected).collect();
-        let found = judge::lines(&world, directory);
+        let found = if directory == "o" { judge::printed(&world) } else { judge::lines(&world, directory) };
         let found: Vec<&[u8]> =
             found.iter().map(|line| if input.stamped { judge::unstamped(line) } else { line }).collect();
         if disturbed {

@@ -80,9 +80,14 @@ pub fn broken(
     })
 }
 
-/// As [`broken`], of what the reader of standard output got: an `o`.
+/// All lines that the reader of standard output got.
+pub fn printed(world: &World) -> Vec<Vec<u8>> {
+    split_lines(&world.output.got)
+}
+
+/// As [`broken`], of what the reader of standard output got.
 pub fn broken_output(world: &World, wanted: &[&[u8]], known: &[&[u8]], terms: Terms) -> Option<String> {
-    broken_lines(&split_lines(&world.output.got), wanted, known, terms)
+    broken_lines(&printed(world), wanted, known, terms)
 }
 
 fn broken_lines(found: &[Vec<u8>], wanted: &[&[u8]], known: &[&[u8]], terms: Terms) -> Option<String> {
