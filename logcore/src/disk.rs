@@ -102,7 +102,7 @@ pub trait Disk: Clone + Send + Sync + 'static {
 
     /// The time now, from the clock that people set.
     fn now(&self) -> Label;
-    /// The time since some moment in the past, from the clock that nobody sets: for pauses and limits.
+    /// The time since the machine was started, from the clock that nobody sets: for pauses and limits.
     fn uptime(&self) -> Duration;
     /// Waits, on the clock of [`uptime`](Self::uptime).
     fn sleep(&self, pause: Duration);

@@ -3,7 +3,10 @@
 use crate::cyclog::{Config, MARK, Sync};
 use crate::script::{Destination, Script, Sink};
 use crate::stamp::StampKind;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 /// Explains `script` to whoever wrote it, a paragraph for each destination.
@@ -11,7 +14,7 @@ use std::time::Duration;
 /// ```
 /// use logcore::{explain::explain, script::Script};
 /// let text = explain(&Script::parse(["t", "n3", "./main"]));
-/// assert!(text.contains("at most 400 kB of disk"), "{text}");
+/// assert!(text.contains("at most 512 kB of disk"), "{text}");
 /// ```
 pub fn explain(script: &Script) -> String {
     let mut text = String::from(match script.stamp {
@@ -27,15 +30,16 @@ pub fn explain(script: &Script) -> String {
     if script.destinations.is_empty() {
         text += "\nNo destination is named: lines are read and thrown away.\n";
     }
+    let mut directories = BTreeSet::new();
     for Destination { rules, sink } in &script.destinations {
         text.push('\n');
         match sink {
             Sink::Alert => text += "Standard error gets 200 bytes of ",
             Sink::Output => text += "Standard output gets ",
             Sink::Status(file) => {
-                line(&mut text, format_args!("{} always shows the last of ", file.display()))
+                line(&mut text, format_args!("{} always shows the last of ", escaped(file)))
             }
-            Sink::Cyclog(config) => line(&mut text, format_args!("Directory {} gets ", config.dir.display())),
+            Sink::Cyclog(config) => line(&mut text, format_args!("Directory {} gets ", escaped(&config.dir))),
         }
         match &script.shown[..*rules] {
             [] => text += "every line.\n",
@@ -50,7 +54,8 @@ pub fn explain(script: &Script) -> String {
             Sink::Output => {
                 text += "  A reader that is slow holds the input back; when it has gone, multilog ends.\n";
             }
-            Sink::Cyclog(config) => directory(&mut text, config),
+            Sink::Cyclog(config) if directories.insert(&config.dir) => directory(&mut text, config),
+            Sink::Cyclog(_) => text += "  It is named above already: multilog will not start.\n",
         }
     }
     text
@@ -84,13 +89,13 @@ fn directory(text: &mut String, config: &Config) {
         line(
             text,
             format_args!(
-                "  Old files whose last line is more than {} old go when the next one is finished.\n",
+                "  Old files that were finished more than {} ago go when the next one is.\n",
                 period(*age)
             ),
         );
     }
     if let Some(command) = processor {
-        line(text, format_args!("  Each full file goes through: {}\n", command.display()));
+        line(text, format_args!("  Each full file goes through: {}\n", escaped(command)));
     }
     match sync {
         Sync::EachBatch => *text += "  Lines are on disk before they are taken from the input.\n",
@@ -101,15 +106,31 @@ fn directory(text: &mut String, config: &Config) {
             *text += "  Lines are on disk when their file is finished; until then an outage costs them.\n"
         }
     }
-    // Beside the old ones: current, and the file before it while it is finished.
-    let old = (*num as u64 - 1).saturating_mul(*size).min((*bytes).max(*size));
-    match size.saturating_mul(2).saturating_add(old) {
-        u64::MAX => *text += "  The disk it takes has no bound.\n",
+    match disk(config) {
+        u64::MAX => *text += "  The disk they take has no bound.\n",
         most => {
-            line(text, format_args!("  All this takes at most {} of disk", amount(most)));
+            line(text, format_args!("  All log files together take at most {} of disk", amount(most)));
             *text += if processor.is_some() { ", if the command makes no file larger.\n" } else { ".\n" };
         }
     }
+}
+
+/// The most bytes of disk that log files take; `u64::MAX` for no bound.
+fn disk(config: &Config) -> u64 {
+    /// What file systems give out at a time.
+    const BLOCK: u64 = 4096;
+    let old = config.num as u64 - 1;
+    let file = config.size.checked_next_multiple_of(BLOCK).unwrap_or(u64::MAX);
+    let bytes = config.bytes.max(file).saturating_add(old.saturating_mul(BLOCK));
+    // Beside the old ones: current, the file before it while it is finished, and after an outage, until the first look at
+    // all of them, one more; what a processor makes of a file stands beside it.
+    let others = if config.processor.is_some() { 4 } else { 3 };
+    old.saturating_mul(file).min(bytes).saturating_add(file.saturating_mul(others))
+}
+
+/// So that a name cannot play tricks on who reads it.
+fn escaped(name: &(impl AsRef<OsStr> + ?Sized)) -> impl std::fmt::Display {
+    name.as_ref().as_bytes().escape_ascii()
 }
 
 fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
@@ -189,9 +210,9 @@ patterns that matches it has a minus.
   A new one begins every 1 d of local time.
   4 old files are kept beside current, mode 0740: @LABEL.x
   Old files take at most 3.2 MB together, the newest one always stays.
-  Old files whose last line is more than 30 d old go when the next one is finished.
+  Old files that were finished more than 30 d ago go when the next one is.
   Lines are on disk after at most 5 s.
-  All this takes at most 5.2 MB of disk.
+  All log files together take at most 6.2 MB of disk.
 
 Directory ./b gets the lines that are selected: every line is, unless the last of these
 patterns that matches it has a minus.
@@ -202,10 +223,10 @@ patterns that matches it has a minus.
   A new one begins every 1 d of local time.
   4 old files are kept beside current, mode 0740: @LABEL.x
   Old files take at most 3.2 MB together, the newest one always stays.
-  Old files whose last line is more than 30 d old go when the next one is finished.
+  Old files that were finished more than 30 d ago go when the next one is.
   Each full file goes through: gzip
   Lines are on disk before they are taken from the input.
-  The disk it takes has no bound.
+  The disk they take has no bound.
 
 Standard error gets 200 bytes of the lines that are selected: every line is, unless the last of these
 patterns that matches it has a minus.
@@ -238,19 +259,26 @@ patterns that matches it has a minus.
             &["./a"],
             "Directory ./a gets every line.\n  A new file begins before one has more than 99999 bytes.\n",
         );
-        check(&["./a"], "at most 1.1 MB of disk.\n");
-        check(&["t", "s16777215", "n20", "./a"], "at most 353 MB of disk.\n");
+        check(&["./a"], "at most 1.3 MB of disk.\n");
+        check(&["t", "s16777215", "n20", "./a"], "at most 370 MB of disk.\n");
+        check(
+            &["./a", "e", "./a"],
+            "Directory ./a gets every line.\n  It is named above already: multilog will not start.\n",
+        );
+        check(&["./a\x1b[2J"], "Directory ./a\\x1b[2J gets every line.\n");
         check(&["i"], "Local date and time with its offset (RFC 3339) are put before each line.\n");
         check(&["yoff", "./a"], "an outage costs them");
         check(
             &["o"],
             "Standard output gets every line.\n  A reader that is slow holds the input back; when it has gone, multilog ends.\n",
         );
-        check(&["!gzip", "n2", "./a"], "at most 300 kB of disk, if the command makes no file larger.\n");
+        check(&["!gzip", "n2", "./a"], "at most 512 kB of disk, if the command makes no file larger.\n");
         // The newest stays though it is more.
         check(&["n2", "./a"], "  One old file is kept beside current, mode 0744: @LABEL.s\n");
-        check(&["b0", "s10000", "n9", "./a"], "at most 30 kB of disk.\n");
-        check(&["n99999999999999999999", "./a"], "The disk it takes has no bound.\n");
+        check(&["b0", "s10000", "n9", "./a"], "at most 82 kB of disk.\n");
+        check(&["n99999999999999999999", "./a"], "The disk they take has no bound.\n");
+        check(&["U", "sunlimited", "b1G", "./a"], "The disk they take has no bound.\n");
+        check(&["n99999999999999999999", "b1k", "./a"], "The disk they take has no bound.\n");
     }
 
     #[test]

@@ -231,14 +231,11 @@ impl Parser {
             self.config.sync = Sync::AtRotation;
             return;
         }
-        let Some((seconds, rest)) = seconds(text) else {
-            return self.warn(argument, "y takes a time such as 5s, 0 or off; ignored");
+        self.config.sync = match seconds(text) {
+            None => return self.warn(argument, "y takes a time such as 5s, 0 or off; ignored"),
+            Some(0) => Sync::EachBatch,
+            Some(seconds) => Sync::Within(Duration::from_secs(seconds)),
         };
-        self.config.sync = match seconds {
-            0 => Sync::EachBatch,
-            seconds => Sync::Within(Duration::from_secs(seconds)),
-        };
-        self.alone(argument, rest);
     }
 
     fn every(&mut self, argument: &OsStr, text: &[u8]) {
@@ -246,11 +243,10 @@ impl Parser {
             self.config.every = None;
             return;
         }
-        let Some((seconds @ 1.., rest)) = seconds(text) else {
+        let Some(seconds @ 1..) = seconds(text) else {
             return self.warn(argument, "r takes a time such as 1d or 1h, or off; ignored");
         };
         self.config.every = Some(Duration::from_secs(seconds));
-        self.alone(argument, rest);
     }
 
     fn bytes(&mut self, argument: &OsStr, text: &[u8]) {
@@ -258,13 +254,9 @@ impl Parser {
             self.config.bytes = u64::MAX;
             return;
         }
-        let (number, rest) = bytes(text);
-        if !text.first().is_some_and(u8::is_ascii_digit) {
-            return self.warn(argument, "b takes a number of bytes such as 500M, or off; ignored");
-        }
-        self.config.bytes = number;
-        if !rest.is_empty() {
-            self.rubbish(argument, rest, number);
+        match bytes(text) {
+            (number, b"") if text.first().is_some_and(u8::is_ascii_digit) => self.config.bytes = number,
+            _ => self.warn(argument, "b takes a number of bytes such as 500M, or off; ignored"),
         }
     }
 
@@ -273,11 +265,10 @@ impl Parser {
             self.config.age = None;
             return;
         }
-        let Some((seconds, rest)) = seconds(text) else {
+        let Some(seconds) = seconds(text) else {
             return self.warn(argument, "a takes a time such as 30d, or off; ignored");
         };
         self.config.age = Some(Duration::from_secs(seconds));
-        self.alone(argument, rest);
     }
 
     fn mode(&mut self, argument: &OsStr, text: &[u8]) {
@@ -323,25 +314,25 @@ fn bytes(text: &[u8]) -> (u64, &[u8]) {
         Some(b'k' | b'K') => 10,
         Some(b'm' | b'M') => 20,
         Some(b'g' | b'G') => 30,
+        Some(b't' | b'T') => 40,
         _ => return (number, rest),
     };
     (number.saturating_mul(1 << shift), &rest[1..])
 }
 
-/// A time with a unit in seconds, and what stands behind it; `None` where no number is.
-fn seconds(text: &[u8]) -> Option<(u64, &[u8])> {
+/// A time with a unit in seconds; `None` where it is anything else: half a number is not what was meant.
+fn seconds(text: &[u8]) -> Option<u64> {
     let (number, rest) = digits(text);
-    if rest.len() == text.len() {
-        return None;
-    }
-    let (unit, rest) = match rest.split_first() {
-        Some((b's', rest)) => (1, rest),
-        Some((b'm', rest)) => (60, rest),
-        Some((b'h', rest)) => (3600, rest),
-        Some((b'd', rest)) => (86400, rest),
-        _ => (1, rest),
+    let unit = match rest {
+        _ if rest.len() == text.len() => return None,
+        b"" | b"s" => 1,
+        b"m" => 60,
+        b"h" => 3600,
+        b"d" => 86400,
+        b"w" => 7 * 86400,
+        _ => return None,
     };
-    Some((number.saturating_mul(unit).min(SECONDS_MOST), rest))
+    Some(number.saturating_mul(unit).min(SECONDS_MOST))
 }
 
 /// The decimal number at the start of `text`, saturating, and what stands behind it; no digits are 0.
@@ -409,7 +400,7 @@ mod tests {
         check(&["yoff"], "10 s AtRotation", 0);
         check(&["y2m"], "10 s Within(120s)", 0);
         check(&["ynever"], "10 s Within(5s)", 1);
-        check(&["y3sx"], "10 s Within(3s)", 1);
+        check(&["y3sx"], "10 s Within(5s)", 1);
     }
 
     #[test]
@@ -425,16 +416,21 @@ mod tests {
         check(&["b0"], (0, None, 0o644), 0);
         check(&["b2G"], (2 << 30, None, 0o644), 0);
         check(&["b2G", "boff"], (ALL, None, 0o644), 0);
-        check(&["b2Gb"], (2 << 30, None, 0o644), 1);
+        check(&["b1t"], (1 << 40, None, 0o644), 0);
         check(&["b"], (ALL, None, 0o644), 1);
-        check(&["bk"], (ALL, None, 0o644), 1);
+        for wrong in ["bk", "b2Gb", "b1.5G"] {
+            check(&[wrong], (ALL, None, 0o644), 1);
+        }
         check(&["b99999999999999999999G"], (ALL, None, 0o644), 0);
         check(&["a90"], (ALL, Some(90), 0o644), 0);
         check(&["a30d"], (ALL, Some(30 * 86400), 0o644), 0);
         check(&["a30d", "aoff"], (ALL, None, 0o644), 0);
         check(&["a99999999999999999999d"], (ALL, Some(SECONDS_MOST), 0o644), 0);
         check(&["aweek"], (ALL, None, 0o644), 1);
-        check(&["a1w"], (ALL, Some(1), 0o644), 1);
+        check(&["a1w"], (ALL, Some(7 * 86400), 0o644), 0);
+        for wrong in ["a30D", "a1.5d", "a6M"] {
+            check(&["a3d", wrong], (ALL, Some(3 * 86400), 0o644), 1);
+        }
         check(&["p0640"], (ALL, None, 0o640), 0);
         check(&["p600"], (ALL, None, 0o600), 0);
         // The owner's x is the mark, and not to be had.
@@ -459,7 +455,8 @@ mod tests {
         check(&["r0"], None, 1);
         check(&["r"], None, 1);
         check(&["rdaily"], None, 1);
-        check(&["r1hour"], Some(3600), 1);
+        check(&["r1hour"], None, 1);
+        check(&["r1D"], None, 1);
         check(&["r99999999999999999999d"], Some(SECONDS_MOST), 0);
     }
 

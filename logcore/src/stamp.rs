@@ -179,7 +179,11 @@ impl Stamper {
                 (format!("{}.000", local_time(second, self.zone).format("%Y-%m-%d %H:%M:%S")), 3)
             }
             StampKind::Rfc3339 => {
-                let local = local_time(second, self.zone);
+                // Its offset is whole minutes, and goes with a time that fits it.
+                let exact = local_time(second, self.zone);
+                let east = exact.offset().local_minus_utc();
+                let minutes = FixedOffset::east_opt(east - east.rem_euclid(60));
+                let local = minutes.map_or(exact, |offset| exact.with_timezone(&offset));
                 (local.format("%Y-%m-%dT%H:%M:%S.000000000%:z").to_string(), 15)
             }
         };
@@ -250,6 +254,9 @@ mod tests {
             assert_eq!(StampKind::Rfc3339.strip(&line), Some(&b"x"[..]));
         };
         check(0, 0, "1970-01-01T00:00:00.000000007+00:00 ");
+        // Local time before there were time zones: whole minutes are written, and the moment is the same.
+        check(5025, 0, "1970-01-01T01:23:00.000000007+01:23 ");
+        check(-5025, 0, "1969-12-31T22:36:00.000000007-01:24 ");
         check(-12_600, 0, "1969-12-31T20:30:00.000000007-03:30 ");
         check(50_400, -1, "1970-01-01T13:59:59.000000007+14:00 ");
     }

@@ -24,6 +24,8 @@ pub type Bell = Arc<dyn Fn() + Send + Sync>;
 
 /// A processor that is told to end gets this long before it is forced to.
 const GRACE: Duration = Duration::from_millis(300);
+/// A machine that has run for so long has had the time to set its clock; before, no file is too old.
+const CLOCK_SET: Duration = Duration::from_secs(600);
 
 /// A file that is no longer `current`.
 pub(super) struct Full<D: Disk> {
@@ -422,8 +424,8 @@ impl<D: Disk> Work<D> {
                 Ok(Next::To(Stage::Retain))
             }
             Stage::Retain => {
-                // A clock that is wrong when the machine starts costs nothing: the first file takes a while to be full.
-                let aged = self.full.is_some();
+                // A clock that is wrong when the machine starts costs nothing.
+                let aged = self.full.is_some() && home.disk.uptime() >= CLOCK_SET;
                 logs.retain(home, aged, &mut |warning| voice.say(warning));
                 Ok(Next::Done { left: false })
             }

@@ -84,7 +84,7 @@ pub struct Config {
     pub every: Option<Duration>,
     /// `b`: old logs take no more than so many bytes together; `u64::MAX` for no limit. The newest one stays.
     pub bytes: u64,
-    /// `a`: old logs whose last line is older go, when the next file is finished. The newest one stays.
+    /// `a`: old logs that were finished longer ago go, when the next file is finished. The newest one stays.
     pub age: Option<Duration>,
     /// `p`: the mode of the files, without the owner's x, which marks a file that is whole.
     pub mode: u32,
@@ -230,6 +230,7 @@ impl<D: Disk> Opened<D> {
             dirty_since: (bytes > 0).then(|| home.disk.uptime()),
             home,
             rotation: Rotation::None,
+            asked: false,
             period,
             doubt: None,
             left: false,
@@ -333,7 +334,7 @@ enum Tail {
 /// How far a rotation is. Each step is tried until it succeeds.
 enum Rotation<D: Disk> {
     None,
-    /// `current` is full, or ALRM came.
+    /// `current` is full, or another file is to begin.
     Due,
     /// It is `previous` now; there is no `current`.
     Renamed(Full<D>),
@@ -361,6 +362,8 @@ pub struct Cyclog<D: Disk> {
     /// When the first byte was written that no sync has been asked for, by [`Disk::uptime`].
     dirty_since: Option<Duration>,
     rotation: Rotation<D>,
+    /// A new file is to begin once the one before is finished: ALRM came, or the span of time is over.
+    asked: bool,
     /// `r`: to which span of time the lines of `current` belong.
     period: Option<Period>,
     /// The file of which a sync has failed, until what it lacks on disk is written anew: nothing goes on before that.
@@ -400,6 +403,7 @@ impl<D: Disk> Cyclog<D> {
     /// Nothing was taken and nothing is lost: try again. If we die in the write, a prefix of `text` is in `current`.
     #[doc(alias = "c_write")]
     pub fn append(&mut self, text: &[u8]) -> Result<usize, Blocked> {
+        self.begin_asked();
         self.settle()?;
         let size = self.home.config.size;
         self.end_line()?;
@@ -538,7 +542,7 @@ impl<D: Disk> Cyclog<D> {
             doubtful: self.doubt == Some(self.generation),
         };
         self.generation += 1;
-        (self.bytes, self.synced, self.dirty_since) = (0, 0, None);
+        (self.bytes, self.synced, self.dirty_since, self.asked) = (0, 0, None, false);
         if self.tail != Tail::InLine {
             self.tail = Tail::Whole;
             if !self.begins_line {
@@ -557,20 +561,26 @@ impl<D: Disk> Cyclog<D> {
         }
     }
 
-    /// ALRM: begins a new file, unless `current` is empty.
+    /// ALRM: begins a new file, unless `current` is empty. While the file before is being finished lines go on in this one: a
+    /// processor that fails holds them back only when it is full.
     pub fn rotate(&mut self) {
-        // What fails here is tried again with the next append.
-        let _ = self.begin_rotation();
+        self.asked = self.bytes > 0;
+        self.begin_asked();
     }
 
-    /// Errors: nothing has begun.
-    fn begin_rotation(&mut self) -> Result<(), Blocked> {
-        if self.bytes > 0 && matches!(self.rotation, Rotation::None) {
-            self.end_line()?;
-            self.rotation = Rotation::Due;
-            let _ = self.settle();
+    /// What fails here is tried again with the next append and the next tick.
+    /// Returns when to try again.
+    fn begin_asked(&mut self) -> Option<Duration> {
+        let begins = self.asked && self.bytes > 0 && matches!(self.rotation, Rotation::None);
+        if !begins || self.finisher.busy() {
+            return None;
         }
-        Ok(())
+        if self.end_line().is_err() {
+            return Some(TURN_LEAST);
+        }
+        self.rotation = Rotation::Due;
+        let _ = self.settle();
+        None
     }
 
     /// `r`: begins a new file if the lines of `current` are of another span of time than `now`, unless the last one has not
@@ -582,9 +592,8 @@ impl<D: Disk> Cyclog<D> {
         if period.contains(now) || period.contains(now + 1) || self.tail == Tail::InLine {
             return;
         }
-        if self.begin_rotation().is_ok() {
-            self.period = Some(Period::of(now, every, local));
-        }
+        self.period = Some(Period::of(now, every, local));
+        self.rotate();
     }
 
     /// Turns, and says when to look again; not while there is nothing to rotate.
@@ -637,7 +646,7 @@ impl<D: Disk> Cyclog<D> {
     /// What is due by the clock: an order to sync, a new file. Returns how long until something is due, if anything is.
     pub fn tick(&mut self) -> Option<Duration> {
         let worker = self.finisher.advance();
-        [worker, self.sync_due(), self.turn_due()].into_iter().flatten().min()
+        [worker, self.sync_due(), self.turn_due(), self.begin_asked()].into_iter().flatten().min()
     }
 
     fn sync_due(&mut self) -> Option<Duration> {

@@ -106,7 +106,8 @@ impl OldLogs {
         }
     }
 
-    /// Removes the old logs that are too many, take too much, or are too old (if `aged`); trouble is told to `say`, the same once a minute, and never stops anything.
+    /// Removes the old logs that are too many, take too much, or are too old (if `aged`); trouble is told to `say`, the same once
+    /// a minute, and never stops anything.
     ///
     /// Original: `filesfit` in multilog.c, which overlooks a failed unlink and tries it for ever.
     pub(super) fn retain<D: Disk>(&mut self, home: &Home<D>, aged: bool, say: &mut dyn FnMut(String)) {
@@ -117,12 +118,16 @@ impl OldLogs {
             let since = age.filter(|_| aged).map(before);
             let mut census = Census::new(Limits { num, bytes, since, horizon: self.namer.horizon(now) });
             let uptime = home.disk.uptime();
-            let size = |name: &OsStr| {
-                // The size of none is asked where it does not matter.
-                let stat = (bytes < u64::MAX).then(|| home.disk.stat(&home.dir, name).ok()).flatten();
-                stat.map_or(0, |stat| stat.size)
+            let see = |_: &mut Namer, found: &OsStr, label: Label| {
+                // A name beyond the clock says nothing about its age; the file does.
+                let asks_time = since.is_some() && label > now;
+                // None is asked where it does not matter.
+                let asked = bytes < u64::MAX || asks_time;
+                let stat = asked.then(|| home.disk.stat(&home.dir, found).ok()).flatten();
+                let finished = stat.filter(|_| asks_time).map(|stat| Label::from_unix(stat.modified, 0));
+                census.see(found, stat.map_or(0, |stat| stat.size), finished);
             };
-            if let Err(error) = self.each(home, |_, found, _| census.see(found, size(found))) {
+            if let Err(error) = self.each(home, see) {
                 let message = error.to_string();
                 if self.trouble.is_news(&message, uptime) {
                     say(message);

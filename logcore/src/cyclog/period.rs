@@ -20,8 +20,12 @@ impl Period {
         let length = i64::try_from(length.as_secs()).unwrap_or(i64::MAX).max(1);
         let local = now + east(now);
         let first = local - (local + MONDAY).rem_euclid(length);
-        // Each by the offset that holds then.
-        let at = |local: i64| local - east(local - east(now));
+        // By the offset that holds then. A moment that clocks leave out has none: it is as far behind the change as it would
+        // have been without it.
+        let at = |local: i64| {
+            let then = local - east(local - east(now));
+            if then + east(then) == local { then } else { then.max(local - east(then)) }
+        };
         Period { begin: at(first).min(now), end: at(first + length).max(now + 1) }
     }
 
@@ -67,6 +71,33 @@ mod tests {
         check(1_000_072_799, 86400, 999_990_000, 1_000_072_800);
         check(1_009_922_400, 86400, 1_009_922_400, 1_010_012_400);
         check(1_010_000_000, 86400, 1_009_922_400, 1_010_012_400);
+        // Summer begins at 02:46:40. A span that would end just then does, as does one that would end in the hour left out
+        // that much later.
+        check(999_999_999, 400, 999_999_600, 1_000_000_000);
+        check(999_999_999, 3600, 999_997_200, 1_000_000_800);
+    }
+
+    /// Wherever clocks go forward or back, and by how much: no span is so short that its files push others out.
+    #[test]
+    fn no_span_is_short_where_clocks_change() {
+        let noon = 20_000 * 86400 + 43200;
+        for change in (-3600..=3600).step_by(600) {
+            for by in [-86400, -7200, -3600, -1800, 1800, 3600, 7200, 86400] {
+                let east = |second: i64| if second < noon + change { 3600 } else { 3600 + by };
+                for length in [600, 1800, 3600, 7200, 21600, 86400, 7 * 86400] {
+                    let mut now = noon - 8 * 86400;
+                    while now < noon + 8 * 86400 {
+                        let period = Period::of(now, Duration::from_secs(length), east);
+                        let span = period.end - now;
+                        assert!(
+                            span >= 600 || now == noon - 8 * 86400,
+                            "{span} s at {now}, {change} {by} {length}"
+                        );
+                        now = period.end;
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct Limits {
     pub num: usize,
     /// They take at most so many bytes together.
     pub bytes: u64,
-    /// Those whose last line is older go.
+    /// Those that were finished before go.
     pub since: Option<Label>,
     /// Later names come from a wrong clock and count as the oldest; see [`Namer::horizon`](super::name::Namer::horizon).
     pub horizon: Label,
@@ -39,7 +39,7 @@ struct Old {
     /// Its name is of this clock.
     is_true: bool,
     name: OsString,
-    label: Label,
+    finished: Label,
     bytes: u64,
 }
 
@@ -49,13 +49,15 @@ impl Census {
         Census { limits, count: 0, bytes: 0, oldest: BTreeSet::new() }
     }
 
-    /// Takes account of an entry of the directory and its size. What is not the name of an old log does not count.
-    pub fn see(&mut self, name: &OsStr, bytes: u64) {
+    /// Takes account of an entry of the directory, its size, and when it was finished, should that be another moment than its
+    /// name says. What is not the name of an old log does not count.
+    pub fn see(&mut self, name: &OsStr, bytes: u64, finished: Option<Label>) {
         let Some(label) = super::name::parse(name.as_bytes()) else { return };
         self.count += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         let is_true = label <= self.limits.horizon;
-        self.oldest.insert(Old { is_true, name: name.to_owned(), label, bytes });
+        let finished = finished.unwrap_or(label);
+        self.oldest.insert(Old { is_true, name: name.to_owned(), finished, bytes });
         if self.oldest.len() > REMEMBERED {
             self.oldest.pop_last();
         }
@@ -67,7 +69,7 @@ impl Census {
         let Limits { num, bytes: most, since, .. } = self.limits;
         let (mut count, mut bytes) = (self.count, self.bytes);
         let goes = move |old: &&Old| {
-            let is_old = old.is_true && since.is_some_and(|since| old.label < since);
+            let is_old = since.is_some_and(|since| old.finished < since);
             let goes = count > 1 && (count > num.max(2) - 1 || bytes > most || is_old);
             if goes {
                 count -= 1;
@@ -93,10 +95,12 @@ mod tests {
         let mut census = Census::new(limits);
         for &second in seconds {
             let bytes = if second == 9 { 100 } else { 10 };
-            census.see(&compose(Label::from_unix(second, 0), b"s"), bytes);
+            // Those of the far future are of the file time 8.
+            let finished = (second > 4000).then(|| Label::from_unix(8, 0));
+            census.see(&compose(Label::from_unix(second, 0), b"s"), bytes, finished);
         }
-        census.see(OsStr::new("current"), 1_000_000);
-        census.see(OsStr::new("@a-note"), 1_000_000);
+        census.see(OsStr::new("current"), 1_000_000, None);
+        census.see(OsStr::new("@a-note"), 1_000_000, None);
         let label = |name: &OsStr| super::super::name::parse(name.as_bytes()).expect("its own names");
         census.surplus().map(|name| label(name).unix_seconds()).collect()
     }
@@ -138,8 +142,10 @@ mod tests {
         check(5, &[7, 5], &[]);
         check(6, &[7, 5], &[5]);
         check(99, &[7, 5, 6], &[5, 6]);
-        // One of the future is no old one.
+        // One of the future is no old one, unless it was finished long ago.
         check(6, &[7, 5, 4000], &[5]);
+        check(8, &[9, 10, 4001], &[]);
+        check(9, &[9, 10, 4001], &[4001]);
     }
 
     #[test]
@@ -151,7 +157,7 @@ mod tests {
     fn a_large_surplus_takes_several_looks() {
         let mut census = Census::new(Limits { horizon: Label::from_unix(100_000, 0), ..limits(100) });
         for second in 1..=5000 {
-            census.see(&compose(Label::from_unix(second, 0), b"s"), 0);
+            census.see(&compose(Label::from_unix(second, 0), b"s"), 0, None);
         }
         assert_eq!(census.surplus().count(), REMEMBERED);
     }

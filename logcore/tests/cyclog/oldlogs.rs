@@ -68,6 +68,41 @@ fn old_logs_that_are_too_old_go_when_the_next_is_finished() {
     assert_eq!(rig.files(), ["@.s+ four|", "current "]);
 }
 
+/// The clock may not be set yet when the machine has just been started.
+#[test]
+fn no_old_log_is_too_old_in_the_first_ten_minutes() {
+    let mut rig = Rig::new(|config| config.age = Some(Duration::from_secs(60))).with(OLD, "old\n", true);
+    rig.world.lock().clock.uptime = Duration::from_secs(590);
+    let mut log = rig.start();
+    for (line, wanted) in [("one\n", 2), ("two\n", 2)] {
+        rig.append(&mut log, line);
+        log.rotate();
+        rig.work(&mut log);
+        assert_eq!(rig.old_logs().len(), wanted, "{line}");
+        rig.rest(Duration::from_secs(20));
+    }
+}
+
+/// What a clock that was ahead has named is as old as its file.
+#[test]
+fn a_name_of_the_future_is_too_old_when_its_file_is() {
+    let (one, other) = ("@400000009000000000000000.s", "@400000009000000000000001.s");
+    let mut rig = Rig::new(|config| config.age = Some(Duration::from_secs(60))).with(one, "1970\n", true);
+    let modified = rig.disk().now().unix_seconds();
+    rig.world.lock().files.place("./a", other, Inode { modified, ..Inode::old(b"now\n", true) });
+    let mut log = rig.start();
+    let mut rotate = |rig: &mut Rig, line: &str| {
+        rig.append(&mut log, line);
+        log.rotate();
+        rig.work(&mut log);
+    };
+    rotate(&mut rig, "one\n");
+    assert_eq!(rig.files(), ["@.s+ one|", "@.s+ now|", "current "]);
+    rig.rest(Duration::from_secs(80));
+    rotate(&mut rig, "two\n");
+    assert_eq!(rig.files(), ["@.s+ two|", "current "]);
+}
+
 #[test]
 fn what_the_start_names_counts() {
     let mut rig = Rig::new(|config| config.num = 3).with(OLDER, "", true).with(OLD, "", true);

@@ -163,14 +163,42 @@ fn alrm_begins_a_new_file_unless_current_is_empty() {
     log.rotate();
     assert_eq!(log.files(), 1);
     assert_eq!(rig.files(), ["current ", "previous one|"]);
-    // The next waits for the finisher.
-    assert_eq!(log.append(b"two\n"), Ok(4));
+    // The next waits for the finisher; lines do not.
+    rig.append(&mut log, "two\n");
     log.rotate();
-    assert_eq!(log.append(b"three\n"), Err(Blocked::Finisher));
-    rig.work(&mut log);
     rig.append(&mut log, "three\n");
+    assert_eq!(rig.files(), ["current two|three|", "previous one|"]);
     rig.work(&mut log);
-    assert_eq!(rig.files(), ["@.s+ one|", "@.s+ two|", "current three|"]);
+    assert_eq!(rig.files(), ["@.s+ one|", "@.s+ two|three|", "current "]);
+    // Should it fill the file, that is one new file, not two.
+    rig.append(&mut log, "four\n");
+    log.rotate();
+    rig.append(&mut log, "five\n");
+    log.rotate();
+    rig.append(&mut log, &line(4000));
+    assert_eq!(log.append(b"six\n"), Err(Blocked::Finisher));
+    rig.work(&mut log);
+    rig.append(&mut log, "six\n");
+    rig.work(&mut log);
+    assert_eq!(rig.files().last().map(String::as_str), Some("current six|"));
+    assert_eq!(rig.old_logs().len(), 4);
+}
+
+/// A processor that fails keeps lines from nothing but a file that is full.
+#[test]
+fn a_span_of_time_that_ends_while_a_processor_fails_holds_nothing_back() {
+    let (mut rig, mut log) = started(|config| {
+        config.every = Some(Duration::from_secs(60));
+        config.processor = Some("fail".into());
+    });
+    for text in ["one\n", "two\n", "three\n", "four\n"] {
+        log.turn(rig.disk().now());
+        rig.append(&mut log, text);
+        rig.rest(Duration::from_secs(60));
+        rig.work(&mut log);
+    }
+    assert_eq!(rig.files()[0], "current two|three|four|");
+    assert!(rig.files().contains(&"previous+ one|".to_owned()), "{:?}", rig.files());
 }
 
 #[test]
