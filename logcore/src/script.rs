@@ -399,6 +399,8 @@ mod tests {
         check(&["y0"], "10 s EachBatch", 0);
         check(&["yoff"], "10 s AtRotation", 0);
         check(&["y2m"], "10 s Within(120s)", 0);
+        check(&["y2h"], "10 s Within(7200s)", 0);
+        check(&["y"], "10 s Within(5s)", 1);
         check(&["ynever"], "10 s Within(5s)", 1);
         check(&["y3sx"], "10 s Within(5s)", 1);
     }

@@ -6,7 +6,7 @@
 use logcore::model::judge::{self, Terms};
 use logcore::model::life::live_in;
 use logcore::model::power::{Profile, cuts};
-use logcore::model::{Act, Call, Fault, World};
+use logcore::model::{Act, Call, Fault, Inode, World};
 use logcore::pump::End;
 use logcore::signals::Request;
 use logcore::strerr::Errno;
@@ -172,6 +172,31 @@ fn deaths(number: u64, call: Call) -> Vec<Fault> {
 
 fn report(family: &str, cases: u64) {
     println!("{family}: {cases} cases, nothing lost");
+}
+
+/// The measure of all that follows.
+#[test]
+fn the_judge_sees_what_is_wrong() {
+    let lines: Vec<&[u8]> = vec![b"one", b"two", b"three"];
+    let check = |text: &str, terms: Terms, wanted: Option<&str>| {
+        let mut world = World::new();
+        world.files.place("./a", "current", Inode::old(text.as_bytes(), false));
+        let broken = judge::broken(&world, "./a", &lines, &lines, terms);
+        assert_eq!(broken.as_deref(), wanted, "{text}");
+        world.output.got = text.as_bytes().to_vec();
+        let broken = judge::broken_output(&world, &lines, &lines, Terms { size: usize::MAX, ..terms });
+        assert_eq!(broken.as_deref(), wanted.filter(|wanted| !wanted.contains("bytes")), "{text}");
+    };
+    check("one\ntwo\nthree\n", EXACT, None);
+    check("one\nthree\n", EXACT, Some("missing: two"));
+    check("one\ntwo\nthree\nfour\n", EXACT, Some("nobody wrote \"four\""));
+    check("one\ntwo\ntwo\nthree\n", EXACT, Some("1 lines are there twice"));
+    check("one\ntwo\ntwo\nthree\n", KILLED, None);
+    check("one\nthree\ntwo\n", EXACT, Some("out of order: two"));
+    check("one\ntw\ntwo\nthree\n", EXACT, Some("nobody wrote \"tw\""));
+    check("one\ntw\ntwo\nthree\n", KILLED, None);
+    check("one\ntwo\nthree\n", Terms { size: 14, ..EXACT }, None);
+    check("one\ntwo\nthree\n", Terms { size: 13, ..EXACT }, Some("current has 14 bytes"));
 }
 
 #[test]

@@ -20,11 +20,10 @@ impl Period {
         let length = i64::try_from(length.as_secs()).unwrap_or(i64::MAX).max(1);
         let local = now + east(now);
         let first = local - (local + MONDAY).rem_euclid(length);
-        // By the offset that holds then. A moment that clocks leave out has none: it is as far behind the change as it would
-        // have been without it.
+        // By the offset that holds then; a moment that clocks leave out by that before.
         let at = |local: i64| {
             let then = local - east(local - east(now));
-            if then + east(then) == local { then } else { then.max(local - east(then)) }
+            then.max(local - east(then))
         };
         Period { begin: at(first).min(now), end: at(first + length).max(now + 1) }
     }

@@ -88,8 +88,12 @@ fn no_old_log_is_too_old_in_the_first_ten_minutes() {
 fn a_name_of_the_future_is_too_old_when_its_file_is() {
     let (one, other) = ("@400000009000000000000000.s", "@400000009000000000000001.s");
     let mut rig = Rig::new(|config| config.age = Some(Duration::from_secs(60))).with(one, "1970\n", true);
-    let modified = rig.disk().now().unix_seconds();
+    let now = rig.disk().now();
+    let modified = now.unix_seconds();
     rig.world.lock().files.place("./a", other, Inode { modified, ..Inode::old(b"now\n", true) });
+    // A name of the past is believed, whatever the file says.
+    let named = String::from_utf8(name::compose(now, b"s").into_encoded_bytes()).unwrap();
+    rig.world.lock().files.place("./a", &named, Inode::old(b"named\n", true));
     let mut log = rig.start();
     let mut rotate = |rig: &mut Rig, line: &str| {
         rig.append(&mut log, line);
@@ -97,7 +101,7 @@ fn a_name_of_the_future_is_too_old_when_its_file_is() {
         rig.work(&mut log);
     };
     rotate(&mut rig, "one\n");
-    assert_eq!(rig.files(), ["@.s+ one|", "@.s+ now|", "current "]);
+    assert_eq!(rig.files(), ["@.s+ named|", "@.s+ one|", "@.s+ now|", "current "]);
     rig.rest(Duration::from_secs(80));
     rotate(&mut rig, "two\n");
     assert_eq!(rig.files(), ["@.s+ two|", "current "]);

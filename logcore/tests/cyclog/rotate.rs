@@ -170,6 +170,14 @@ fn alrm_begins_a_new_file_unless_current_is_empty() {
     assert_eq!(rig.files(), ["current two|three|", "previous one|"]);
     rig.work(&mut log);
     assert_eq!(rig.files(), ["@.s+ one|", "@.s+ two|three|", "current "]);
+    // A line that is taken back leaves nothing to begin another file for.
+    rig.append(&mut log, "none\n");
+    log.rotate();
+    rig.append(&mut log, "par");
+    log.rotate();
+    assert!(log.take_back(3));
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["@.s+ one|", "@.s+ two|three|", "@.s+ none|", "current "]);
     // Should it fill the file, that is one new file, not two.
     rig.append(&mut log, "four\n");
     log.rotate();
@@ -181,7 +189,7 @@ fn alrm_begins_a_new_file_unless_current_is_empty() {
     rig.append(&mut log, "six\n");
     rig.work(&mut log);
     assert_eq!(rig.files().last().map(String::as_str), Some("current six|"));
-    assert_eq!(rig.old_logs().len(), 4);
+    assert_eq!(rig.old_logs().len(), 5);
 }
 
 /// A processor that fails keeps lines from nothing but a file that is full.
