@@ -41,7 +41,7 @@ fn road(c: &mut Criterion) {
                     let now = Label::from_unix(1_795_327_880, nanos);
                     let batch = &rest[..rest.len().min(BATCH_BYTES)];
                     let taken = framer.fill(batch, Partial::End, None, now);
-                    text += black_box(framer.wanted(batch, 0, &mut scratch)).len();
+                    text += black_box(framer.wanted(batch, &[0], &mut scratch)).len();
                     rest = &rest[taken..];
                 }
                 assert!(text > BYTES / 2, "{text} bytes of text");

@@ -34,7 +34,7 @@ fuzz_target!(|input: Input| {
         let done = framer.fill(batch, partial, None, Label::from_unix(0, 0));
         assert!(done > 0);
         for (group, got) in got.iter_mut().enumerate() {
-            got.extend_from_slice(framer.wanted(batch, group, &mut scratch));
+            got.extend_from_slice(framer.wanted(batch, &[group], &mut scratch));
         }
         taken += done;
     }

@@ -354,16 +354,20 @@ impl Framer {
         self.wanted.get(line * self.counts.len() + group).is_none_or(|wanted| *wanted)
     }
 
-    /// The text that `group` wants; gathered in `scratch` where it is not in one piece.
-    pub fn wanted<'a>(&'a self, batch: &'a [u8], group: usize, scratch: &'a mut Vec<u8>) -> &'a [u8] {
-        match self.counts[group] {
+    fn any_wants(&self, line: usize, groups: &[usize]) -> bool {
+        groups.iter().any(|group| self.wants(line, *group))
+    }
+
+    /// The text that any of these groups wants; gathered in `scratch` where it is not in one piece.
+    pub fn wanted<'a>(&'a self, batch: &'a [u8], groups: &[usize], scratch: &'a mut Vec<u8>) -> &'a [u8] {
+        match groups.iter().map(|group| self.counts[*group]).max() {
             _ if self.selector.wants_all() => self.text(batch),
-            0 => b"",
-            count if count == self.lines.len() => self.text(batch),
+            None | Some(0) => b"",
+            Some(count) if count == self.lines.len() => self.text(batch),
             _ => {
                 scratch.clear();
                 for (index, piece) in self.pieces(batch) {
-                    if self.wants(index, group) {
+                    if self.any_wants(index, groups) {
                         scratch.extend_from_slice(piece);
                     }
                 }
@@ -400,12 +404,12 @@ impl Framer {
             .flat_map(|(_, piece)| piece.split_inclusive(|byte| *byte == b'\n'))
     }
 
-    /// When `group` got only the first `written` bytes of what it wants: how many bytes of the batch it needs no more, and
-    /// how many bytes behind them it got in vain, being the beginning of a line.
-    pub fn settled(&self, batch: &[u8], group: usize, written: usize) -> (usize, usize) {
+    /// When these groups got only the first `written` bytes of what they want together: how many bytes of the batch they need no
+    /// more, and how many bytes behind them they got in vain, being the beginning of a line.
+    pub fn settled(&self, batch: &[u8], groups: &[usize], written: usize) -> (usize, usize) {
         let (mut source, mut left) = (0, written);
         for (index, piece) in self.pieces(batch) {
-            if self.wants(index, group) {
+            if self.any_wants(index, groups) {
                 if left < piece.len() {
                     // Text that stands in the batch as it is can be settled in part.
                     let part = match (self.by_line, self.continues && index == 0) {
@@ -463,7 +467,7 @@ mod tests {
                 let taken = framer.fill(rest, *partial, None, now());
                 for (group, got) in got.iter_mut().enumerate() {
                     let mut scratch = Vec::new();
-                    got.push_str(&String::from_utf8_lossy(framer.wanted(rest, group, &mut scratch)));
+                    got.push_str(&String::from_utf8_lossy(framer.wanted(rest, &[group], &mut scratch)));
                 }
                 rest = &rest[taken..];
                 if taken == 0 || rest.is_empty() {
@@ -506,7 +510,7 @@ mod tests {
         let mut framer = framer(Some(StampKind::Accustamp), None);
         let batch = b"a\nb\n";
         framer.fill(batch, Partial::Wait, Some(Label::from_unix(5, 0)), now());
-        assert_eq!(framer.wanted(batch, 0, &mut Vec::new()), b"5.000000 a\n7.000000 b\n");
+        assert_eq!(framer.wanted(batch, &[0], &mut Vec::new()), b"5.000000 a\n7.000000 b\n");
     }
 
     #[test]
@@ -526,7 +530,7 @@ mod tests {
             let batch = b"a\nb\ncc\nd";
             framer.fill(batch, Partial::Wait, None, now());
             let group = framer.counts.len() - 1;
-            assert_eq!(framer.settled(batch, group, written), wanted, "{deselect:?} {written}");
+            assert_eq!(framer.settled(batch, &[group], written), wanted, "{deselect:?} {written}");
         };
         check(None, None, 0, (0, 0));
         check(None, None, 3, (2, 1));

@@ -4,17 +4,17 @@
 use crate::cyclog::Bell;
 use crate::signals::{Request, Signals};
 use crate::source::{Look, Source};
+use crate::stream::Stream;
 use crate::strerr::{Errno, Error};
-use crate::waiter::{Waiter, takes_a_write};
-use rustix::io::retry_on_intr;
-use std::os::fd::{AsFd, BorrowedFd};
+use crate::waiter::Waiter;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 pub use crate::waiter::Woken;
 
 /// What we write to that is no file of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+pub enum To {
     /// Standard output: what `o` selects.
     Output,
     /// Standard error: what `e` selects.
@@ -53,19 +53,19 @@ pub trait Io {
     /// # Errors
     /// Waiting is impossible; the road ends.
     fn wait(&mut self, timeout: Option<Duration>, by_edge: bool) -> Result<Woken, Error>;
-    /// Waits for a signal, a ring of the bell, the time, or until `stream` takes a write.
-    fn pause(&mut self, timeout: Option<Duration>, stream: Option<Stream>);
+    /// Waits for a signal, a ring of the bell, the time, or until a write can be made there.
+    fn pause(&mut self, timeout: Option<Duration>, to: Option<To>);
     /// Ends a wait or a pause, from any thread.
     fn bell(&self) -> Bell;
     /// The next request, if a signal has come.
     fn request(&mut self) -> Option<Request>;
     /// Whether alerts go to a terminal.
     fn alerts_to_terminal(&self) -> bool;
-    /// Writes `bytes`, at most 4096, and returns how many of them were taken. Never waits for a reader.
+    /// See [`Stream::write`].
     ///
     /// # Errors
-    /// EAGAIN: none are taken now. EPIPE: nobody is left to read them.
-    fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<usize, Errno>;
+    /// EAGAIN: none are taken now. Anything else: see there.
+    fn write(&mut self, to: To, bytes: &[u8]) -> Result<usize, Errno>;
 }
 
 /// The process: standard input, its signals, standard output and standard error.
@@ -73,8 +73,8 @@ pub struct RealIo<I, O, E> {
     source: Source<I>,
     signals: Signals,
     waiter: Waiter,
-    output: O,
-    alerts: E,
+    output: Stream<O>,
+    alerts: Stream<E>,
 }
 
 impl<I: AsFd, O: AsFd, E: AsFd> RealIo<I, O, E> {
@@ -85,14 +85,8 @@ impl<I: AsFd, O: AsFd, E: AsFd> RealIo<I, O, E> {
     pub fn new(input: I, output: O, alerts: E, signals: Signals) -> Result<Self, Error> {
         let source = Source::new(input)?;
         let waiter = Waiter::new(&source, &signals)?;
+        let (output, alerts) = (Stream::new(output), Stream::new(alerts));
         Ok(RealIo { source, signals, waiter, output, alerts })
-    }
-
-    fn stream(&self, stream: Stream) -> BorrowedFd<'_> {
-        match stream {
-            Stream::Output => self.output.as_fd(),
-            Stream::Alerts => self.alerts.as_fd(),
-        }
     }
 }
 
@@ -133,8 +127,12 @@ impl<I: AsFd, O: AsFd, E: AsFd> Io for RealIo<I, O, E> {
         self.waiter.wait(&self.source, timeout, by_edge)
     }
 
-    fn pause(&mut self, timeout: Option<Duration>, stream: Option<Stream>) {
-        self.waiter.pause(&self.signals, timeout, stream.map(|stream| self.stream(stream)));
+    fn pause(&mut self, timeout: Option<Duration>, to: Option<To>) {
+        let stream = to.map(|to| match to {
+            To::Output => self.output.as_fd(),
+            To::Alerts => self.alerts.as_fd(),
+        });
+        self.waiter.pause(&self.signals, timeout, stream);
     }
 
     fn bell(&self) -> Bell {
@@ -146,15 +144,13 @@ impl<I: AsFd, O: AsFd, E: AsFd> Io for RealIo<I, O, E> {
     }
 
     fn alerts_to_terminal(&self) -> bool {
-        rustix::termios::isatty(&self.alerts)
+        self.alerts.is_terminal()
     }
 
-    fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<usize, Errno> {
-        // Others have these streams too, so they stay blocking ones: it is asked first.
-        let stream = self.stream(stream);
-        if !takes_a_write(stream)? {
-            return Err(Errno::AGAIN);
+    fn write(&mut self, to: To, bytes: &[u8]) -> Result<usize, Errno> {
+        match to {
+            To::Output => self.output.write(bytes),
+            To::Alerts => self.alerts.write(bytes),
         }
-        retry_on_intr(|| rustix::io::write(stream, bytes))
     }
 }

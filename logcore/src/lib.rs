@@ -38,6 +38,7 @@ pub mod cyclog;
 pub mod pump;
 
 pub mod io;
+pub mod stream;
 pub mod signals;
 mod waiter;
 pub mod disk;

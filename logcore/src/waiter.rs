@@ -115,12 +115,6 @@ impl Waiter {
     }
 }
 
-/// Whether `stream` takes a write of a page without waiting, or is beyond writing.
-pub(crate) fn takes_a_write(stream: BorrowedFd<'_>) -> Result<bool, Errno> {
-    let mut polled = [PollFd::from_borrowed_fd(stream, PollFlags::OUT)];
-    Ok(poll(&mut polled, Some(&timespec(Duration::ZERO)))? > 0)
-}
-
 fn interest(by_edge: bool) -> EventFlags {
     let events = EventFlags::IN | EventFlags::RDHUP;
     if by_edge { events | EventFlags::ET } else { events }

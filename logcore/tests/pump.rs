@@ -2,7 +2,7 @@
 //! partial line, alerts and output that nobody takes, a status file that fails, a signal while the disk is full.
 
 use logcore::model::life::{Life, live_in};
-use logcore::model::{Act, Call, Fault, World};
+use logcore::model::{Act, Call, Fault, Inode, World};
 use logcore::pump::End;
 use logcore::signals::Request;
 use logcore::strerr::Errno;
@@ -145,11 +145,13 @@ fn an_alert_that_nobody_takes_waits_for_its_reader_or_a_stop() {
     assert_eq!(all.trace.iter().filter(|call| **call == Call::Write).count(), 1, "in one write");
     start.alerts.busy = 1;
     let look = number(&start, script, Call::Look, 0);
-    start.signals.push_back((look, Request::Rotate));
-    let (all, life) = live(start.clone(), script);
+    // A new file is begun meanwhile.
+    let mut full = start.clone();
+    full.files.place("./a", "current", Inode::old(b"old\n", true));
+    full.signals.push_back((number(&full, script, Call::Look, 0), Request::Rotate));
+    let (all, life) = live(full, script);
     assert_eq!((life.end, &all.alerts.got[..]), (Ok(End::Clean), &b"alert me\n"[..]));
-    // The order was not forgotten: the line ends its file.
-    assert_eq!(read(&all, "current"), "");
+    assert_eq!(read(&all, "current"), "alert me|");
     assert!(all.trace.contains(&Call::RenameNew));
     start.signals = [(look, Request::Stop)].into();
     start.alerts.busy = u64::MAX;
@@ -227,6 +229,65 @@ fn an_output_without_a_reader_ends_the_road() {
         (life.end, &*printed(&all), &*read(&all, "current")),
         (Ok(End::Clean), "one|two|", "one|two|")
     );
+}
+
+#[test]
+fn a_line_that_is_printed_in_pieces_is_ended() {
+    let long = "x".repeat(40_000);
+    let mut start = world(&[&long]);
+    let (all, life) = live(start.clone(), &["o", "s1M", "./a"]);
+    assert_eq!((life.end, printed(&all)), (Ok(End::Clean), format!("{long}|")));
+    assert_eq!(read(&all, "current"), printed(&all));
+    // Told to end in the middle of it; the rest is a line of its own.
+    start.input.acts.push_back(Act::Write(b"rest\n".to_vec()));
+    start.signals.push_back((number(&start, &["o"], Call::Take, 0), Request::Stop));
+    let (mut stopped, life) = live(start, &["o"]);
+    assert_eq!((life.end, printed(&stopped)), (Ok(End::Clean), format!("{}|", "x".repeat(32_768))));
+    stopped.next_session();
+    let (all, _) = live(stopped, &["o"]);
+    assert_eq!(printed(&all), format!("{}|{}rest|", "x".repeat(32_768), "x".repeat(40_000 - 32_768)));
+}
+
+#[test]
+fn a_line_of_several_outputs_is_printed_once() {
+    let long = "x".repeat(40_000);
+    let start = world(&["one\ntwo\nthree\n", &long, "\nfour\n"]);
+    for (script, wanted) in [
+        (&["o", "o"][..], format!("one|two|three|{long}|four|")),
+        (&["o", "-*", "o"], format!("one|two|three|{long}|four|")),
+        (&["-*", "+t*", "o", "-*", "+x*", "+two", "o"], format!("two|three|{long}|")),
+        (&["-*", "o", "o"], String::new()),
+    ] {
+        let (all, life) = live(start.clone(), script);
+        assert_eq!((life.end, printed(&all)), (Ok(End::Clean), wanted), "{script:?}");
+    }
+}
+
+/// Neither a second alert nor a second line in the log with each start.
+#[test]
+fn without_a_reader_of_the_output_there_are_no_alerts() {
+    let mut start = world(&["one\n"]);
+    start.output.gone = true;
+    let (ended, life) = live(start, &["e", "o", "=status", "./a"]);
+    assert_eq!((life.end, ended.input.taken), (Ok(End::Failed), 0));
+    assert_eq!((&ended.alerts.got[..], &*read(&ended, "current")), (&b""[..], ""));
+}
+
+/// What cannot be put on disk within the time of a stop is no clean end.
+#[test]
+fn a_stop_in_the_middle_of_a_rotation_that_fails_is_no_clean_end() {
+    let mut start = world(&["one\n", "two\n"]);
+    start.signals = [(number(&start, A, Call::Append, 0), Request::Rotate)].into();
+    let first = number(&start, A, Call::RenameNew, 0) + 1;
+    start.faults.push(Fault::Fail { first, count: u64::MAX, errno: Errno::NOSPC });
+    start.signals.push_back((first + 5, Request::Stop));
+    let (mut stopped, life) = live(start, A);
+    assert_eq!(life.end, Ok(End::Failed), "{:?}", life.said);
+    stopped.next_session();
+    let (all, life) = live(stopped, A);
+    assert_eq!(life.end, Ok(End::Clean));
+    let lines = logcore::model::judge::lines(&all, "./a").concat();
+    assert_eq!(String::from_utf8_lossy(&lines), "onetwo");
 }
 
 /// What could not be left in the input comes into the directories all the same.

@@ -54,12 +54,13 @@ fn parse(arguments: &[OsString]) -> Script {
 }
 
 fn log(arguments: &[OsString]) -> Result<End, Error> {
+    // An ALRM that comes now is for later.
+    let signals = Signals::block()?;
     // Before anything is opened: what we inherited beside 0, 1 and 2 is no business of our processors.
     close_fds::set_fds_cloexec(3, &[]);
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let script = parse(arguments);
     let mut warn = |message: String| say("warning", &message);
-    let signals = Signals::block()?;
     let io = RealIo::new(stdin(), stdout(), stderr(), signals)?;
     let pump = Pump::new(script, io, RealDisk, boot_id(), &mut warn)?;
     Ok(pump.run(&mut warn))

@@ -38,9 +38,9 @@ fn o_prints_selected_lines_as_they_are_in_the_log() {
         assert_eq!(printed.lines().count(), 5, "{stamp:?}");
         std::fs::remove_dir_all(rig.join("log")).expect("our own directory");
     }
-    // Alone, twice, and behind `+`.
+    // Alone, twice, and behind `+`: a line is printed once.
     let out = rig.logger(&["o", "-*", "+t*", "o"]).run(b"one\ntwo\n");
-    assert_eq!((out.status(), &*out.stdout), ("exit 0".to_owned(), &b"one\ntwo\ntwo\n"[..]));
+    assert_eq!((out.status(), &*out.stdout), ("exit 0".to_owned(), &b"one\ntwo\n"[..]));
 }
 
 /// A reader that sleeps keeps the input from being taken, not the logger from ending; and then it gets everything.

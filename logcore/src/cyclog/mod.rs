@@ -230,7 +230,8 @@ impl<D: Disk> Opened<D> {
             dirty_since: (bytes > 0).then(|| home.disk.uptime()),
             home,
             rotation: Rotation::None,
-            asked: false,
+            asked: Asked::No,
+            ending: false,
             period,
             doubt: None,
             left: false,
@@ -342,6 +343,16 @@ enum Rotation<D: Disk> {
     Made(Full<D>),
 }
 
+/// Whether a new file is to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    No,
+    /// Between two lines: a span of time is over.
+    Between,
+    /// At once: ALRM came.
+    Now,
+}
+
 /// A log directory that takes lines.
 pub struct Cyclog<D: Disk> {
     home: Arc<Home<D>>,
@@ -362,8 +373,8 @@ pub struct Cyclog<D: Disk> {
     /// When the first byte was written that no sync has been asked for, by [`Disk::uptime`].
     dirty_since: Option<Duration>,
     rotation: Rotation<D>,
-    /// A new file is to begin once the one before is finished: ALRM came, or the span of time is over.
-    asked: bool,
+    /// A new file is to begin once the one before is finished.
+    asked: Asked,
     /// `r`: to which span of time the lines of `current` belong.
     period: Option<Period>,
     /// The file of which a sync has failed, until what it lacks on disk is written anew: nothing goes on before that.
@@ -373,6 +384,8 @@ pub struct Cyclog<D: Disk> {
     tail: Tail,
     /// `current` begins with the beginning of a line; `lock` says so too.
     begins_line: bool,
+    /// No more lines come, and no file begins for them.
+    ending: bool,
     closing: Closing,
 }
 
@@ -403,7 +416,7 @@ impl<D: Disk> Cyclog<D> {
     /// Nothing was taken and nothing is lost: try again. If we die in the write, a prefix of `text` is in `current`.
     #[doc(alias = "c_write")]
     pub fn append(&mut self, text: &[u8]) -> Result<usize, Blocked> {
-        self.begin_asked();
+        self.begin_asked()?;
         self.settle()?;
         let size = self.home.config.size;
         self.end_line()?;
@@ -542,7 +555,7 @@ impl<D: Disk> Cyclog<D> {
             doubtful: self.doubt == Some(self.generation),
         };
         self.generation += 1;
-        (self.bytes, self.synced, self.dirty_since, self.asked) = (0, 0, None, false);
+        (self.bytes, self.synced, self.dirty_since, self.asked) = (0, 0, None, Asked::No);
         if self.tail != Tail::InLine {
             self.tail = Tail::Whole;
             if !self.begins_line {
@@ -564,23 +577,30 @@ impl<D: Disk> Cyclog<D> {
     /// ALRM: begins a new file, unless `current` is empty. While the file before is being finished lines go on in this one: a
     /// processor that fails holds them back only when it is full.
     pub fn rotate(&mut self) {
-        self.asked = self.bytes > 0;
-        self.begin_asked();
+        self.ask(Asked::Now);
     }
 
-    /// What fails here is tried again with the next append and the next tick.
-    /// Returns when to try again.
-    fn begin_asked(&mut self) -> Option<Duration> {
-        let begins = self.asked && self.bytes > 0 && matches!(self.rotation, Rotation::None);
-        if !begins || self.finisher.busy() {
-            return None;
+    fn ask(&mut self, asked: Asked) {
+        if self.bytes > 0 && self.asked != Asked::Now {
+            self.asked = asked;
         }
-        if self.end_line().is_err() {
-            return Some(TURN_LEAST);
+        // What fails here is tried again with the next append and the next tick.
+        let _ = self.begin_asked();
+    }
+
+    /// Errors: nothing has begun.
+    fn begin_asked(&mut self) -> Result<(), Blocked> {
+        let can = match self.asked {
+            Asked::No => false,
+            Asked::Between => self.tail != Tail::InLine,
+            Asked::Now => true,
+        };
+        if can && self.bytes > 0 && matches!(self.rotation, Rotation::None) && !self.finisher.busy() {
+            self.end_line()?;
+            self.rotation = Rotation::Due;
+            let _ = self.settle();
         }
-        self.rotation = Rotation::Due;
-        let _ = self.settle();
-        None
+        Ok(())
     }
 
     /// `r`: begins a new file if the lines of `current` are of another span of time than `now`, unless the last one has not
@@ -593,7 +613,7 @@ impl<D: Disk> Cyclog<D> {
             return;
         }
         self.period = Some(Period::of(now, every, local));
-        self.rotate();
+        self.ask(Asked::Between);
     }
 
     /// Turns, and says when to look again; not while there is nothing to rotate.
@@ -643,10 +663,24 @@ impl<D: Disk> Cyclog<D> {
         let _ = self.settle();
     }
 
-    /// What is due by the clock: an order to sync, a new file. Returns how long until something is due, if anything is.
-    pub fn tick(&mut self) -> Option<Duration> {
-        let worker = self.finisher.advance();
-        [worker, self.sync_due(), self.turn_due(), self.begin_asked()].into_iter().flatten().min()
+    /// What is due by the clock: a new file, an order to sync. A rotation that has begun goes on. Returns how long until
+    /// something is due, if anything is.
+    ///
+    /// # Errors
+    /// A rotation does not get on: try again soon.
+    pub fn tick(&mut self) -> Result<Option<Duration>, Error> {
+        let mut dues = [self.finisher.advance(), None, None];
+        let mut stuck = Ok(());
+        if !self.ending {
+            dues[1] = self.turn_due();
+            stuck = self.begin_asked().and_then(|()| self.settle());
+        }
+        // After the order to finish a file, which needs the same place.
+        dues[2] = self.sync_due();
+        match stuck {
+            Err(Blocked::Trouble(error)) => Err(error),
+            _ => Ok(dues.into_iter().flatten().min()),
+        }
     }
 
     fn sync_due(&mut self) -> Option<Duration> {
@@ -755,6 +789,7 @@ impl<D: Disk> Cyclog<D> {
     /// # Errors
     /// Something is in the way: try again. If we die before the mark, the next start continues the file.
     pub fn close(&mut self, stop: bool) -> Result<bool, Blocked> {
+        self.ending = true;
         if self.finisher.busy() {
             if stop {
                 self.left = true;

@@ -2,7 +2,7 @@
 
 use super::{Act, Call, Shared};
 use crate::cyclog::Bell;
-use crate::io::{Io, Stream, Woken};
+use crate::io::{Io, To, Woken};
 use crate::signals::Request;
 use crate::source::Look;
 use crate::strerr::{Errno, Error};
@@ -119,7 +119,7 @@ impl Io for ModelIo {
         woken(true, world.input.is_last(), false)
     }
 
-    fn pause(&mut self, timeout: Option<Duration>, _: Option<Stream>) {
+    fn pause(&mut self, timeout: Option<Duration>, _: Option<To>) {
         let mut world = self.world.lock();
         if world.pending.is_empty() && !world.dead {
             world.pass(timeout.unwrap_or(Duration::from_secs(1)));
@@ -143,11 +143,11 @@ impl Io for ModelIo {
         false
     }
 
-    fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<usize, Errno> {
+    fn write(&mut self, to: To, bytes: &[u8]) -> Result<usize, Errno> {
         self.world.lock().call(Call::Write, |world, extent| {
-            let reader = match stream {
-                Stream::Output => &mut world.output,
-                Stream::Alerts => &mut world.alerts,
+            let reader = match to {
+                To::Output => &mut world.output,
+                To::Alerts => &mut world.alerts,
             };
             reader.take(extent.of(bytes))
         })

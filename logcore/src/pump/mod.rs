@@ -13,7 +13,7 @@ use crate::complaint::{Complaint, Pause};
 use crate::cyclog::{Blocked, Cyclog, Opened, Writer};
 use crate::disk::Disk;
 use crate::frame::{Framer, Partial};
-use crate::io::{Io, Stream};
+use crate::io::{Io, To};
 use crate::label::Label;
 use crate::script::{Script, Sink};
 use crate::select::Selector;
@@ -29,6 +29,9 @@ use std::time::Duration;
 const STOP_GRACE: Duration = Duration::from_millis(200);
 /// After TERM everything ends within this time; what is not finished then is left for the next start.
 const STOP_LIMIT: Duration = Duration::from_millis(900);
+
+/// Between two tries of what fails while no line comes.
+const TROUBLE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where warnings go: text without program and level.
 pub type Say<'a> = &'a mut dyn FnMut(String);
@@ -55,7 +58,7 @@ struct Outlet<D: Disk> {
 pub struct Pump<I, D: Disk> {
     io: I,
     alerts: Alerts,
-    outputs: Vec<Output>,
+    output: Output,
     disk: D,
     framer: Framer,
     statuses: Vec<(usize, Status<D>, Complaint)>,
@@ -66,6 +69,8 @@ pub struct Pump<I, D: Disk> {
     stopping: Option<Duration>,
     /// A signal asked for new files.
     rotate: bool,
+    /// No more lines come: no new file begins.
+    closing: bool,
 }
 
 /// A signal asked for the end while a destination could not take a frame.
@@ -84,7 +89,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
         let selector = Selector::new(&script.rules, &groups);
         let group = |rules: usize| groups.iter().position(|group| *group == rules).unwrap_or(0);
         let mut alerted = Vec::new();
-        let mut outputs = Vec::new();
+        let mut output = Output::default();
         let mut statuses = Vec::new();
         let mut configs = Vec::new();
         let mut smallest = u64::MAX;
@@ -92,7 +97,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
             let group = group(destination.rules);
             match destination.sink {
                 Sink::Alert => alerted.push(group),
-                Sink::Output => outputs.push(Output { group, written: 0, complaint: Complaint::default() }),
+                Sink::Output => output.groups.push(group),
                 Sink::Status(path) => {
                     let status = Status::open(disk.clone(), &path)?;
                     statuses.push((group, status, Complaint::default()));
@@ -121,7 +126,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
         Ok(Pump {
             io,
             alerts,
-            outputs,
+            output,
             disk,
             framer: Framer::new(stamper, selector, heads, smallest),
             statuses,
@@ -130,6 +135,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
             scratch: Vec::new(),
             stopping: None,
             rotate: false,
+            closing: false,
         })
     }
 
@@ -137,6 +143,9 @@ impl<I: Io, D: Disk> Pump<I, D> {
     pub fn run(mut self, say: Say<'_>) -> End {
         self.mend_torn();
         let moved = self.move_lines(say);
+        // A reader that has gone or stands still will not miss it.
+        let _ = self.end_output(say);
+        self.closing = true;
         let closed = self.close(say);
         if moved == End::Clean { closed } else { moved }
     }
@@ -347,9 +356,10 @@ impl<I: Io, D: Disk> Pump<I, D> {
     /// have, and why.
     fn bring(&mut self, frame: &[u8], say: Say<'_>) -> Result<(), (usize, Broken)> {
         self.outlets.iter_mut().for_each(|outlet| outlet.written = 0);
-        self.outputs.iter_mut().for_each(|output| output.written = 0);
-        self.alert(frame, say).map_err(|Stopped| (0, Broken::Stopped))?;
+        self.output.written = 0;
+        // First of all who may end it: nothing else is to be there again after each start.
         self.print(frame, say).map_err(|broken| (self.settle_for_less(frame), broken))?;
+        self.alert(frame, say).map_err(|Stopped| (0, Broken::Stopped))?;
         self.show(frame, say);
         self.deliver(frame, say).map_err(|Stopped| (self.settle_for_less(frame), Broken::Stopped))
     }
@@ -392,7 +402,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
     /// Brings the rest of the frame to one directory.
     fn append(&mut self, frame: &[u8], index: usize, say: Say<'_>) -> Result<(), Blocked> {
         let outlet = &mut self.outlets[index];
-        let text = self.framer.wanted(frame, outlet.group, &mut self.scratch);
+        let text = self.framer.wanted(frame, &[outlet.group], &mut self.scratch);
         while outlet.written < text.len() {
             outlet.written += outlet.cyclog.append(&text[outlet.written..])?;
         }
@@ -410,12 +420,15 @@ impl<I: Io, D: Disk> Pump<I, D> {
         }
     }
 
-    /// Waits, not for input: for a signal, the finishers, the time, or until `stream` takes a write.
-    fn pause(&mut self, timeout: Option<Duration>, stream: Option<Stream>, say: Say<'_>) {
+    /// Waits, not for input: for a signal, the finishers, the time, or until a write can be made there.
+    fn pause(&mut self, timeout: Option<Duration>, to: Option<To>, say: Say<'_>) {
         let due = self.tick(say);
         let timeout = due.into_iter().chain(timeout).min();
-        self.io.pause(timeout, stream);
+        self.io.pause(timeout, to);
         self.hear_signals();
+        if !self.closing {
+            self.rotate_if_told();
+        }
         for outlet in &mut self.outlets {
             outlet.cyclog.listen(say);
         }
@@ -424,11 +437,9 @@ impl<I: Io, D: Disk> Pump<I, D> {
     /// The road ends before every destination has the frame. Returns how many of its bytes all of them have, to be taken. What a
     /// directory got of a line that stays in the input is taken back, if it can be.
     fn settle_for_less(&mut self, frame: &[u8]) -> usize {
-        let printed =
-            self.outputs.iter().map(|output| self.framer.settled(frame, output.group, output.written).0);
-        let mut all = printed.min().unwrap_or(frame.len());
+        let (mut all, _) = self.framer.settled(frame, &self.output.groups, self.output.written);
         for outlet in &mut self.outlets {
-            let (source, vain) = self.framer.settled(frame, outlet.group, outlet.written);
+            let (source, vain) = self.framer.settled(frame, &[outlet.group], outlet.written);
             let kept = if vain > 0 && !outlet.cyclog.take_back(vain) {
                 // It reaches back into a file that is full: so much of the line is logged, and the next logger logs the rest.
                 vain.saturating_sub(self.framer.stamp_bytes())
@@ -451,7 +462,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
         }
         // A reader that stays away does not keep them from the directories.
         self.alerts.groups.clear();
-        self.outputs.clear();
+        self.output.groups.clear();
         let held = self.io.held().to_vec();
         // It failed all the same.
         let _ = self.log(&held, Partial::End, None, self.disk.now(), say);
@@ -477,9 +488,14 @@ impl<I: Io, D: Disk> Pump<I, D> {
     /// What is due by the clock, and what finishers have to say. Returns when to come back.
     fn tick(&mut self, say: Say<'_>) -> Option<Duration> {
         let mut due = None;
-        for outlet in &mut self.outlets {
-            outlet.cyclog.listen(say);
-            due = due.into_iter().chain(outlet.cyclog.tick()).min();
+        for index in 0..self.outlets.len() {
+            let cyclog = &mut self.outlets[index].cyclog;
+            cyclog.listen(say);
+            let next = cyclog.tick().unwrap_or_else(|error| {
+                self.complain(index, &error, say);
+                Some(TROUBLE_PAUSE)
+            });
+            due = due.into_iter().chain(next).min();
         }
         due
     }
@@ -504,7 +520,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
                 }
             }
             if !open || deadline.is_some_and(|deadline| uptime >= deadline) {
-                safe &= !self.outlets.iter().any(|outlet| outlet.cyclog.in_doubt());
+                safe &= !open && !self.outlets.iter().any(|outlet| outlet.cyclog.in_doubt());
                 break if safe { End::Clean } else { End::Failed };
             }
             let limit = deadline.map(|deadline| deadline - uptime);

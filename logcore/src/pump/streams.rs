@@ -4,28 +4,44 @@ use super::{Broken, Pump, Say, Stopped, again};
 use crate::alert::alert;
 use crate::complaint::{Complaint, Pause};
 use crate::disk::Disk;
-use crate::io::{Io, Stream};
+use crate::io::{Io, To};
 use crate::split;
 use crate::strerr::{Errno, Error};
 use std::time::Duration;
 
-/// A write of so many bytes is done whole or not at all, and without waiting once poll(2) has found room. Source: PIPE_BUF in
-/// pipe(7).
+/// A write of so many bytes into a pipe is done whole or not at all. Source: PIPE_BUF in pipe(7).
 const WRITE_BYTES: usize = 4096;
 
-/// Where alerts go.
+/// Standard error.
 pub(super) struct Alerts {
     pub(super) terminal: bool,
     /// For each `e` of the script the group of lines it shows.
     pub(super) groups: Vec<usize>,
 }
 
-/// An `o` of the script, and how far it is with the frame.
+/// Standard output, and how far it is with the frame.
+#[derive(Default)]
 pub(super) struct Output {
-    pub(super) group: usize,
+    /// For each `o` of the script the group of lines it selects; a line of several is printed once.
+    pub(super) groups: Vec<usize>,
     /// Bytes of the frame that are written.
     pub(super) written: usize,
-    pub(super) complaint: Complaint,
+    /// The last line that was written has not ended.
+    in_line: bool,
+    complaint: Complaint,
+}
+
+/// Waits for a stream to take a write: until it says that it can, and where that was not so, for a moment.
+#[derive(Default)]
+struct Patience {
+    asked: bool,
+}
+
+impl Patience {
+    fn next(&mut self, to: To) -> (Option<Duration>, Option<To>) {
+        self.asked = !self.asked;
+        if self.asked { (None, Some(to)) } else { (Some(Duration::from_millis(10)), None) }
+    }
 }
 
 impl<I: Io, D: Disk> Pump<I, D> {
@@ -41,49 +57,76 @@ impl<I: Io, D: Disk> Pump<I, D> {
             }
         }
         for alert in alerts.split_inclusive(|byte| *byte == b'\n') {
-            // When it fails otherwise, nobody is left to be told.
-            while self.io.write(Stream::Alerts, alert) == Err(Errno::AGAIN) {
-                if self.stopping.is_some() {
-                    return Err(Stopped);
-                }
-                self.pause(None, Some(Stream::Alerts), say);
-            }
-        }
-        Ok(())
-    }
-
-    /// Brings what each `o` wants of the frame to standard output.
-    pub(super) fn print(&mut self, frame: &[u8], say: Say<'_>) -> Result<(), Broken> {
-        let mut pause = Pause::new(Duration::from_millis(10), Duration::from_millis(100));
-        for index in 0..self.outputs.len() {
-            while let Err(errno) = self.print_one(frame, index, say) {
-                if errno == Errno::PIPE {
-                    return Err(Broken::Output(errno));
-                }
-                if self.stopping.is_some() {
-                    return Err(Broken::Stopped);
-                }
-                if errno == Errno::AGAIN {
-                    self.pause(None, Some(Stream::Output), say);
-                } else {
-                    let message = Error::new("write output", errno).pausing();
-                    if self.outputs[index].complaint.is_news(&message, self.disk.uptime()) {
-                        say(message);
+            let (mut written, mut patience) = (0, Patience::default());
+            while written < alert.len() {
+                match self.io.write(To::Alerts, &alert[written..]) {
+                    Ok(more) => (written, patience) = (written + more, Patience::default()),
+                    Err(Errno::AGAIN) if self.stopping.is_some() => return Err(Stopped),
+                    Err(Errno::AGAIN) => {
+                        let (timeout, to) = patience.next(To::Alerts);
+                        self.pause(timeout, to, say);
                     }
-                    self.pause(Some(pause.lengthen()), None, say);
+                    // Nobody is left to be told.
+                    Err(_) => break,
                 }
             }
         }
         Ok(())
     }
 
-    fn print_one(&mut self, frame: &[u8], index: usize, say: Say<'_>) -> Result<(), Errno> {
-        let output = &mut self.outputs[index];
-        let text = self.framer.wanted(frame, output.group, &mut self.scratch);
-        while output.written < text.len() {
-            output.written += self.io.write(Stream::Output, piece(&text[output.written..]))?;
+    /// Brings what any `o` wants of the frame to standard output.
+    pub(super) fn print(&mut self, frame: &[u8], say: Say<'_>) -> Result<(), Broken> {
+        if self.output.groups.is_empty() {
+            return Ok(());
         }
-        if let Some(lasted) = output.complaint.settled(self.disk.uptime()) {
+        self.print_all(say, |pump| {
+            let text = pump.framer.wanted(frame, &pump.output.groups, &mut pump.scratch);
+            print_some(&mut pump.io, &mut pump.output, text)
+        })
+    }
+
+    /// Ends a line that was printed in pieces, when nothing more comes of it.
+    pub(super) fn end_output(&mut self, say: Say<'_>) -> Result<(), Broken> {
+        self.output.written = 0;
+        if !self.output.in_line {
+            return Ok(());
+        }
+        self.print_all(say, |pump| print_some(&mut pump.io, &mut pump.output, b"\n"))
+    }
+
+    /// Tries until all is printed.
+    fn print_all(
+        &mut self,
+        say: Say<'_>,
+        mut print: impl FnMut(&mut Self) -> Result<(), Errno>,
+    ) -> Result<(), Broken> {
+        let mut pause = Pause::new(Duration::from_millis(10), Duration::from_millis(100));
+        let mut patience = Patience::default();
+        loop {
+            let before = self.output.written;
+            let Err(errno) = print(self) else { break };
+            let full = matches!(errno, Errno::NOSPC | Errno::DQUOT);
+            if !full && !matches!(errno, Errno::AGAIN | Errno::INTR) {
+                return Err(Broken::Output(errno));
+            }
+            if self.stopping.is_some() {
+                return Err(Broken::Stopped);
+            }
+            if full {
+                let message = Error::new("write output", errno).pausing();
+                if self.output.complaint.is_news(&message, self.disk.uptime()) {
+                    say(message);
+                }
+                self.pause(Some(pause.lengthen()), None, say);
+                continue;
+            }
+            if self.output.written > before {
+                patience = Patience::default();
+            }
+            let (timeout, to) = patience.next(To::Output);
+            self.pause(timeout, to, say);
+        }
+        if let Some(lasted) = self.output.complaint.settled(self.disk.uptime()) {
             say(again("output", lasted));
         }
         Ok(())
@@ -115,6 +158,17 @@ impl<I: Io, D: Disk> Pump<I, D> {
             }
         }
     }
+}
+
+/// Prints what is left of `text`, as far as that goes without waiting.
+fn print_some(io: &mut impl Io, output: &mut Output, text: &[u8]) -> Result<(), Errno> {
+    while output.written < text.len() {
+        let piece = piece(&text[output.written..]);
+        let written = io.write(To::Output, piece)?;
+        output.written += written;
+        output.in_line = !piece[..written].ends_with(b"\n");
+    }
+    Ok(())
 }
 
 /// The beginning of `text` for one write: as many whole lines as 4096 bytes hold; of a longer line a piece.

@@ -132,25 +132,6 @@ fn doubt_behind_a_processor_that_fails_or_hangs_does_not_hold_back_the_end() {
     }
 }
 
-/// A finisher that runs when it is let.
-fn slow_finisher(change: impl FnOnce(&mut Config)) -> Rig {
-    Rig { world: Shared::with_threads(World::new()), ..Rig::new(change) }
-}
-
-/// Listens until this is so.
-#[track_caller]
-fn wait(rig: &mut Rig, log: &mut Log, done: impl Fn(&Rig, &Log) -> bool) {
-    for _ in 0..10_000 {
-        let said = &mut rig.said;
-        log.listen(&mut |message| said.push(message));
-        if done(rig, log) {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    panic!("{:?} {:?}", rig.files(), rig.said);
-}
-
 #[test]
 fn a_full_file_waits_for_a_finisher_that_is_slow() {
     let mut rig = slow_finisher(|config| config.sync = Sync::Within(Duration::from_secs(5)));
@@ -158,7 +139,7 @@ fn a_full_file_waits_for_a_finisher_that_is_slow() {
     rig.append(&mut log, "one\n");
     rig.rest(Duration::from_secs(6));
     // One order waits to be taken up; there is no room for another.
-    assert_eq!(log.tick(), None);
+    assert_eq!(tick(&mut log), None);
     log.rotate();
     assert_eq!(log.append(b"two\n"), Err(Blocked::Finisher));
     assert_eq!(rig.files(), ["current ", "previous one|"]);
@@ -181,12 +162,12 @@ fn a_sync_that_is_due_is_tried_again_while_the_finisher_is_busy() {
     log.rotate();
     rig.append(&mut log, "two\n");
     rig.rest(Duration::from_secs(6));
-    let soon = log.tick().unwrap();
+    let soon = tick(&mut log).unwrap();
     assert!(soon <= Duration::from_millis(100), "{soon:?}");
     rig.run_threads();
     wait(&mut rig, &mut log, |rig, _| rig.files() == ["@.s+ one|", "current two|"]);
     wait(&mut rig, &mut log, |rig, _| rig.calls(Call::Sync) == 1);
-    while log.tick().is_some() {
+    while tick(&mut log).is_some() {
         std::thread::sleep(Duration::from_millis(1));
     }
     wait(&mut rig, &mut log, |rig, _| rig.calls(Call::Sync) == 2);

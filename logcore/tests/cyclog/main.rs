@@ -37,6 +37,12 @@ struct Rig {
 
 type Log = Cyclog<ModelDisk>;
 
+/// When it wants to be looked at again.
+#[track_caller]
+fn tick(log: &mut Log) -> Option<Duration> {
+    log.tick().expect("nothing is in its way")
+}
+
 impl Rig {
     fn new(change: impl FnOnce(&mut Config)) -> Rig {
         let mut config = Config { size: 5000, sync: Sync::AtRotation, ..Config::new("./a") };
@@ -100,7 +106,8 @@ impl Rig {
         let end = self.disk().uptime() + patience;
         loop {
             let before = self.world.lock().calls();
-            let due = log.tick();
+            // What is in its way it says to the next append as well.
+            let due = log.tick().unwrap_or_default();
             let said = &mut self.said;
             log.listen(&mut |message| said.push(message));
             let left = end.saturating_sub(self.disk().uptime());
@@ -205,4 +212,23 @@ fn trouble(blocked: Result<impl std::fmt::Debug, Blocked>) -> String {
         Err(Blocked::Trouble(error)) => error.to_string(),
         other => format!("{other:?}"),
     }
+}
+
+/// A finisher that runs when it is let.
+fn slow_finisher(change: impl FnOnce(&mut Config)) -> Rig {
+    Rig { world: Shared::with_threads(World::new()), ..Rig::new(change) }
+}
+
+/// Listens until this is so.
+#[track_caller]
+fn wait(rig: &mut Rig, log: &mut Log, done: impl Fn(&Rig, &mut Log) -> bool) {
+    for _ in 0..10_000 {
+        let said = &mut rig.said;
+        log.listen(&mut |message| said.push(message));
+        if done(rig, log) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("{:?} {:?}", rig.files(), rig.said);
 }

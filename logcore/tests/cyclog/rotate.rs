@@ -12,13 +12,13 @@ fn each_span_of_time_has_files_of_its_own() {
         rig.rest(Duration::from_secs(60 - into));
     };
     minute(&rig);
-    assert_eq!(log.tick(), None, "nothing is there to be rotated");
+    assert_eq!(tick(&mut log), None, "nothing is there to be rotated");
     log.turn(now(&rig));
     rig.append(&mut log, "one\n");
     rig.rest(Duration::from_secs(30));
     log.turn(now(&rig));
     rig.append(&mut log, "two\n");
-    let due = log.tick().unwrap();
+    let due = tick(&mut log).unwrap();
     assert!(due > Duration::from_secs(28) && due < Duration::from_secs(31), "{due:?}");
     assert_eq!(rig.files(), ["current one|two|"]);
     // It is due though nothing comes.
@@ -36,7 +36,7 @@ fn each_span_of_time_has_files_of_its_own() {
     rig.append(&mut log, "four");
     rig.rest(Duration::from_secs(60));
     log.turn(now(&rig));
-    assert_eq!(log.tick(), Some(Duration::from_millis(100)));
+    assert_eq!(tick(&mut log), Some(Duration::from_millis(100)));
     rig.append(&mut log, " goes on\n");
     log.turn(now(&rig));
     rig.append(&mut log, "five\n");
@@ -73,7 +73,8 @@ fn a_line_without_its_end_is_ended_before_its_file_is() {
     run(&|rig, log| {
         rig.refuse(Call::Append, Errno::NOSPC);
         log.turn(rig.disk().now());
-        assert_eq!(log.tick(), Some(Duration::from_millis(100)));
+        let error = log.tick().expect_err("the disk is full");
+        assert_eq!(error.to_string(), "unable to write to ./a/current: out of disk space");
         rig.relent();
     });
 }
@@ -190,6 +191,93 @@ fn alrm_begins_a_new_file_unless_current_is_empty() {
     rig.work(&mut log);
     assert_eq!(rig.files().last().map(String::as_str), Some("current six|"));
     assert_eq!(rig.old_logs().len(), 5);
+}
+
+/// What was begun goes on though no line comes, and what is in its way is said.
+#[test]
+fn a_rotation_goes_on_by_itself() {
+    let both = |config: &mut Config| {
+        config.every = Some(Duration::from_secs(60));
+        config.sync = Sync::Within(Duration::from_secs(1));
+    };
+    let (mut rig, mut log) = started(both);
+    log.turn(rig.disk().now());
+    rig.append(&mut log, "one\n");
+    // Both are due at once: a sync and a new file.
+    rig.rest(Duration::from_secs(61));
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["@.s+ one|", "current "]);
+    log.turn(rig.disk().now());
+    rig.append(&mut log, "two\n");
+    rig.refuse(Call::Open, Errno::NOSPC);
+    log.rotate();
+    let error = log.tick().expect_err("there is no current");
+    assert_eq!(error.to_string(), "unable to create ./a/current: out of disk space");
+    rig.relent();
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["@.s+ one|", "@.s+ two|", "current "]);
+}
+
+/// A slow finisher with its one order: the next must not be forgotten.
+#[test]
+fn an_order_to_finish_waits_for_its_place() {
+    let mut rig = slow_finisher(|config| config.sync = Sync::Within(Duration::from_secs(1)));
+    let mut log = rig.start();
+    rig.append(&mut log, "one\n");
+    rig.rest(Duration::from_secs(2));
+    assert_eq!(tick(&mut log), None);
+    log.rotate();
+    assert_eq!(rig.files(), ["current ", "previous one|"]);
+    rig.run_threads();
+    wait(&mut rig, &mut log, |rig, log| {
+        let _ = log.tick();
+        rig.files() == ["@.s+ one|", "current "]
+    });
+}
+
+/// `r` does not cut a line, also where it had to wait; ALRM does.
+#[test]
+fn a_span_of_time_that_is_over_waits_for_the_end_of_a_line() {
+    let check = |alrm: bool, wanted: &[&str]| {
+        let mut rig = slow_finisher(|config| config.every = Some(Duration::from_secs(60)));
+        let mut log = rig.start();
+        log.turn(rig.disk().now());
+        rig.append(&mut log, "one\n");
+        log.rotate();
+        log.turn(rig.disk().now());
+        rig.append(&mut log, "two\n");
+        rig.rest(Duration::from_secs(60));
+        if alrm {
+            log.rotate();
+        }
+        log.turn(rig.disk().now());
+        rig.append(&mut log, "three");
+        rig.run_threads();
+        wait(&mut rig, &mut log, |rig, _| rig.files().contains(&"@.s+ one|".to_owned()));
+        let _ = log.tick();
+        rig.append(&mut log, " goes on\n");
+        wait(&mut rig, &mut log, |rig, log| {
+            let _ = log.tick();
+            rig.files() == wanted
+        });
+    };
+    check(false, &["@.s+ one|", "@.s+ two|three goes on|", "current "]);
+    check(true, &["@.s+ one|", "@.s+ two|three", "current  goes on|"]);
+}
+
+#[test]
+fn no_new_file_begins_at_the_end() {
+    let (mut rig, mut log) = started(|config| config.processor = Some("copy".into()));
+    rig.append(&mut log, "one\n");
+    log.rotate();
+    rig.append(&mut log, "two\n");
+    log.rotate();
+    while log.close(false) != Ok(true) {
+        let _ = log.tick();
+        let said = &mut rig.said;
+        log.listen(&mut |message| said.push(message));
+    }
+    assert_eq!(rig.files()[..2], ["@.s+ one|".to_owned(), "current+ two|".to_owned()]);
 }
 
 /// A processor that fails keeps lines from nothing but a file that is full.

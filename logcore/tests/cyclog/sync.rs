@@ -184,25 +184,25 @@ fn y0_full_files_are_on_disk_before_their_input_is_taken() {
 fn what_is_not_on_disk_gets_no_older_than_said() {
     let limit = Duration::from_secs(5);
     let (mut rig, mut log) = started(|config| config.sync = Sync::Within(limit));
-    assert_eq!(log.tick(), None);
+    assert_eq!(tick(&mut log), None);
     rig.append(&mut log, "one\n");
     rig.rest(Duration::from_secs(2));
     rig.append(&mut log, "two\n");
-    let due = log.tick().unwrap();
+    let due = tick(&mut log).unwrap();
     let wanted = Duration::from_secs(3);
     assert!((wanted - Duration::from_millis(1)..=wanted).contains(&due), "{due:?}");
     rig.rest(due);
     let names = rig.calls(Call::SyncDir);
     assert_eq!(rig.calls(Call::Sync), 0);
-    assert_eq!(log.tick(), None);
+    assert_eq!(tick(&mut log), None);
     assert_eq!((rig.calls(Call::Sync), rig.calls(Call::SyncDir)), (1, names + 1));
     // All of it is on disk: nothing is due before more is written.
     rig.rest(limit);
-    assert_eq!((log.tick(), rig.calls(Call::Sync)), (None, 1));
+    assert_eq!((tick(&mut log), rig.calls(Call::Sync)), (None, 1));
     rig.append(&mut log, "three\n");
-    assert!(log.tick().unwrap() > Duration::from_secs(4));
+    assert!(tick(&mut log).unwrap() > Duration::from_secs(4));
     rig.rest(limit);
-    assert_eq!(log.tick(), None);
+    assert_eq!(tick(&mut log), None);
     assert_eq!(
         (rig.calls(Call::Sync), rig.calls(Call::SyncDir)),
         (2, names + 1),
@@ -211,7 +211,7 @@ fn what_is_not_on_disk_gets_no_older_than_said() {
     rig.append(&mut log, "four\n");
     // What a killed logger wrote may not be on disk either.
     let mut log = rig.start();
-    assert!(log.tick().unwrap() > Duration::from_secs(4));
+    assert!(tick(&mut log).unwrap() > Duration::from_secs(4));
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn a_sync_of_the_file_before_says_nothing_of_this_one() {
     rig.append(&mut log, "1\n");
     rig.rest(Duration::from_secs(6));
     // Synced, and said so; nobody has listened yet.
-    assert_eq!(log.tick(), None);
+    assert_eq!(tick(&mut log), None);
     log.rotate();
     rig.append(&mut log, "two\n");
     rig.work(&mut log);
@@ -253,7 +253,7 @@ fn doubt_is_not_over_when_the_file_before_is_finished() {
     rig.refuse(Call::Sync, Errno::IO);
     log.sync_now().unwrap_err();
     rig.relent();
-    assert_eq!(log.tick(), None);
+    assert_eq!(tick(&mut log), None);
     log.listen(&mut |_| ());
     assert_eq!(rig.files()[0], "@.s+ one|");
     assert!(log.in_doubt());

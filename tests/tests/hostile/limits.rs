@@ -4,7 +4,7 @@ use std::fs::File;
 
 use rustix::fs::{CWD, FileType, mknodat};
 use tests::feeder::{Corpus, Rules, judge};
-use tests::rig::{Rig, SOON, stop, warnings};
+use tests::rig::{Rig, SECOND, SOON, stop, warnings};
 use tests::{Signal, wait_for, wait_until};
 
 use crate::assert_same;
@@ -68,9 +68,13 @@ fn few_descriptors_are_enough_or_it_says_so_and_loses_nothing() {
         wait_until(SOON, &format!("{limit} descriptors: it ends or pauses"), || {
             running.has_ended() || warnings(&running.stderr()).iter().any(pauses)
         });
-        let out = if running.has_ended() { running.wait_open() } else { stop(running, Signal::TERM) };
+        running.signal(Signal::TERM);
+        wait_until(SECOND, "it ends after TERM", || running.has_ended());
+        let out = running.wait_open();
         match out.status().as_str() {
             "exit 0" => (),
+            // In the middle of a rotation: the full file has not been synced, since there is no descriptor for the next.
+            "exit 111" if warnings(&out.stderr).iter().any(pauses) => (),
             // Too few even to be started: the loader has said so.
             "exit 127" => assert!(limit < 5, "{limit}: {out}"),
             _ => {
