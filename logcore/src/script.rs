@@ -171,6 +171,9 @@ impl Parser {
                 }
                 code => self.config.code = code.to_vec(),
             },
+            _ if bytes.contains(&b'/') => {
+                self.warn(argument, "unknown action ignored; a directory begins with . or /")
+            }
             _ => self.warn(argument, "unknown action ignored"),
         }
     }

@@ -19,10 +19,16 @@ pub enum Packing {
     Zstd,
     /// Any number of xz streams. One that was cut short gives whole chunks, of 64 KiB packed.
     Xz,
+    /// Known, so that it is not taken for text; not read. As `bzip2 -9` begins it, which is how it is called.
+    Bzip2,
 }
 
-const MARKS: [(&[u8], Packing); 3] =
-    [(b"\x1f\x8b\x08", Packing::Gzip), (b"\x28\xb5\x2f\xfd", Packing::Zstd), (b"\xfd7zXZ\0", Packing::Xz)];
+const MARKS: [(&[u8], Packing); 4] = [
+    (b"\x1f\x8b\x08", Packing::Gzip),
+    (b"\x28\xb5\x2f\xfd", Packing::Zstd),
+    (b"\xfd7zXZ\0", Packing::Xz),
+    (b"BZh91AY&SY", Packing::Bzip2),
+];
 
 /// Most memory an xz file may ask for, KiB: more than `xz -9` needs, and less than a damaged header can say.
 const XZ_MEMORY_KIB: u32 = 128 * 1024;
@@ -55,7 +61,7 @@ pub fn sniff(input: &mut impl Read) -> io::Result<(Vec<u8>, Option<Packing>)> {
 /// What is packed in `first` and the `rest` behind it.
 ///
 /// # Errors
-/// No memory for the decoder. Damage shows when it is read.
+/// No memory for the decoder, or there is none for this packing. Damage shows when it is read.
 pub fn unpack<R: Read + Send + 'static>(
     packing: Packing,
     first: Vec<u8>,
@@ -65,6 +71,10 @@ pub fn unpack<R: Read + Send + 'static>(
     Ok(match packing {
         Packing::Gzip => Box::new(MultiGzDecoder::new(packed)),
         Packing::Zstd => Box::new(zstd::Decoder::with_buffer(packed)?),
+        Packing::Bzip2 => {
+            let why = "compressed with bzip2, which is not read; unpack it with bzip2 -d";
+            return Err(io::Error::new(ErrorKind::Unsupported, why));
+        }
         Packing::Xz => Box::new(XzReader::new_mem_limit(packed, true, XZ_MEMORY_KIB)),
     })
 }

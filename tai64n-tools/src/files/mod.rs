@@ -160,6 +160,7 @@ pub(crate) fn reason(error: &io::Error) -> String {
         (Some(errno), _) => words(errno).into(),
         (None, ErrorKind::UnexpectedEof) => "compressed data ends too early".into(),
         (None, ErrorKind::NotFound) => "no log in this directory".into(),
+        (None, ErrorKind::Unsupported) => error.to_string(),
         (None, _) => "compressed data is damaged".into(),
     }
 }

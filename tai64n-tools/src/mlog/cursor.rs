@@ -66,10 +66,18 @@ impl Cursor {
     /// # Errors
     /// It cannot be written.
     pub fn write(&mut self) -> io::Result<()> {
-        let text = format(&self.places);
-        if text == self.written {
+        if format(&self.places) == self.written {
             return Ok(());
         }
+        self.write_anew()
+    }
+
+    /// Puts it on disk, also as it is there already.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_anew(&mut self) -> io::Result<()> {
+        let text = format(&self.places);
         let mut temporary = self.path.clone().into_os_string();
         temporary.push(".new");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;

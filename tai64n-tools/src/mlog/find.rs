@@ -25,11 +25,11 @@ pub struct Found {
 /// are passed over, as svscan does.
 ///
 /// # Errors
-/// The directory cannot be read. One below it that cannot be read is passed over.
-pub fn logs(path: &Path) -> Result<Vec<Found>, Errno> {
+/// The directory cannot be read. One below it that cannot be read is told to `unreadable`, unless it is one in which no log is.
+pub fn logs(path: &Path, unreadable: &mut dyn FnMut(&Path, Errno)) -> Result<Vec<Found>, Errno> {
     let mut logs = Vec::new();
     let mut seen = HashSet::new();
-    below(path, DEPTH, &mut seen, &mut logs)?;
+    below(path, DEPTH, &mut seen, &mut logs, unreadable)?;
     Ok(logs)
 }
 
@@ -38,6 +38,7 @@ fn below(
     depth: usize,
     seen: &mut HashSet<(u64, u64)>,
     logs: &mut Vec<Found>,
+    unreadable: &mut dyn FnMut(&Path, Errno),
 ) -> Result<(), Errno> {
     let dir = RealDisk.open_dir(path)?;
     let stat = rustix::fs::fstat(&dir)?;
@@ -57,8 +58,13 @@ fn below(
             matches!(kind, Kind::Directory | Kind::Link) && !name.as_encoded_bytes().starts_with(b".")
         };
         for (name, _) in names.into_iter().filter(is_dir) {
-            // What is no directory, or not ours to read, has no log for us.
-            let _ = below(&path.join(name), depth - 1, seen, logs);
+            let path = path.join(&name);
+            match below(&path, depth - 1, seen, logs, unreadable) {
+                Ok(()) | Err(Errno::NOTDIR | Errno::NOENT | Errno::LOOP) => (),
+                // Every service has these, closed to others.
+                Err(_) if name == "supervise" || name == "env" => (),
+                Err(errno) => unreadable(&path, errno),
+            }
         }
     }
     Ok(())
@@ -122,7 +128,8 @@ mod tests {
         log("d/notes", "@other.s");
         std::os::unix::fs::symlink(scan.path(), scan.path().join("loop")).expect("our own directory");
         let found = |path: &str| -> Vec<String> {
-            let logs = logs(&scan.path().join(path)).expect("our own directories");
+            let unreadable = &mut |path: &Path, errno| panic!("{}: {errno}", path.display());
+            let logs = logs(&scan.path().join(path), unreadable).expect("our own directories");
             logs.into_iter().map(|log| log.service).collect()
         };
         assert_eq!(found("b/log/main"), ["b"]);
@@ -130,6 +137,6 @@ mod tests {
         assert_eq!(found("a"), ["a/errors", "a"]);
         assert_eq!(found(""), ["a/errors", "a", "b", "c"]);
         assert_eq!(found("d"), [""; 0]);
-        assert_eq!(logs(Path::new("/nonexistent")), Err(Errno::NOENT));
+        assert_eq!(logs(Path::new("/nonexistent"), &mut |_, _| ()), Err(Errno::NOENT));
     }
 }

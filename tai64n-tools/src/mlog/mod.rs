@@ -125,7 +125,11 @@ pub fn read<F: AsFd>(
     };
     if let Some(path) = &options.cursor {
         let unable = |error| format!("unable to read {}: {}", path.display(), cursor::reason(&error));
-        run.cursor = Some(Cursor::open(path).map_err(|error| Fail::Unable(unable(error)))?);
+        let mut cursor = Cursor::open(path).map_err(|error| Fail::Unable(unable(error)))?;
+        // Before any line is out: a shipper that cannot keep its place would ship the same lines with every start.
+        let unable = |error| format!("unable to write {}: {}", path.display(), cursor::reason(&error));
+        cursor.write_anew().map_err(|error| Fail::Unable(unable(error)))?;
+        run.cursor = Some(cursor);
     }
     let is_first = run.cursor.as_ref().is_none_or(Cursor::is_empty);
     for path in &options.paths {
@@ -200,12 +204,18 @@ impl Run<'_> {
                 watch.add(&path.join(below));
             }
         }
-        match find::logs(path) {
+        let mut unreadable = Vec::new();
+        let found = find::logs(path, &mut |path, errno| unreadable.push((path.to_owned(), errno)));
+        for (path, errno) in &unreadable {
+            self.unable(&format!("unable to read {}: {}", path.display(), words(*errno)));
+        }
+        match found {
             Ok(found) if !found.is_empty() => {
                 for found in found {
                     self.add(found, is_first);
                 }
             }
+            Ok(_) if !unreadable.is_empty() && !self.options.follows => (),
             Err(Errno::NOENT) | Ok(_) if self.options.follows => self.pending.push(path.to_owned()),
             Ok(_) => self.unable(&format!("unable to read {}: no log in this directory", path.display())),
             Err(errno) => self.unable(&format!("unable to read {}: {}", path.display(), words(errno))),
@@ -404,7 +414,9 @@ impl Run<'_> {
         if self.looked.elapsed() >= LOOK_AGAIN {
             self.looked = Instant::now();
             let options = self.options;
-            for found in options.paths.iter().filter_map(|path| find::logs(path).ok()).flatten() {
+            for found in
+                options.paths.iter().filter_map(|path| find::logs(path, &mut |_, _| ()).ok()).flatten()
+            {
                 self.add(found, false);
             }
         }

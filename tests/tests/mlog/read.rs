@@ -1,6 +1,7 @@
 //! Are all lines there, in the right order, and no others?
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -362,6 +363,45 @@ fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
     let shown = String::from_utf8(out.stdout).expect("the log is text");
     let body = shown.strip_suffix(&line(9999, "current")).expect("the rest went on");
     assert!(body.len() > text.len() / 4 && text.starts_with(body.trim_end()), "{} bytes", body.len());
+}
+
+#[test]
+fn what_bzip2_has_packed_is_named_and_not_shown() {
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[("current", &line(9, "current")), (&old(6, "s"), "BZh91AY&SY\0\n")]);
+    let out = mlog(scratch.path()).args(["-o", "raw", "log"]).run(b"");
+    let why = "compressed with bzip2, which is not read; unpack it with bzip2 -d";
+    let warning = format!("mlog: warning: unable to read log/{}: {why}\n", old(6, "s"));
+    check(&out, "exit 111", &line(9, "current"), &warning);
+}
+
+/// An answer that lacks a log must not look whole; what no log is in is passed over.
+#[test]
+fn a_log_that_is_closed_to_us_is_named() {
+    let scratch = Scratch::new();
+    put(&scratch.join("scan/a/log/main"), &[("current", &line(1, "good"))]);
+    put(&scratch.join("scan/b/log/main"), &[("current", &line(2, "secret"))]);
+    let closed = [scratch.join("scan/b/log/main"), scratch.join("scan/a/supervise")];
+    fs::create_dir(&closed[1]).expect("own directory");
+    let close = |mode| {
+        for dir in &closed {
+            fs::set_permissions(dir, fs::Permissions::from_mode(mode)).expect("own directory");
+        }
+    };
+    close(0);
+    let run = |path: &str| {
+        let cmd = mlog(scratch.path()).args(["-o", "raw", path]);
+        if rustix::process::geteuid().is_root() {
+            // No more than any owner.
+            return cmd.behind(["setpriv", "--bounding-set=-dac_override,-dac_read_search"]).run(b"");
+        }
+        cmd.run(b"")
+    };
+    let warning = "mlog: warning: unable to read scan/b/log/main: access denied\n";
+    check(&run("scan"), "exit 111", &line(1, "good"), warning);
+    check(&run("scan/b"), "exit 111", "", warning);
+    check(&run("scan/a"), "exit 0", &line(1, "good"), "");
+    close(0o700);
 }
 
 #[test]
