@@ -196,7 +196,15 @@ fn a_slow_reader_of_the_output_holds_the_input_back() {
 fn what_the_output_got_of_a_batch_is_settled_at_a_stop() {
     let lines: String = (1000..2000).map(|number| format!("line {number}\n")).collect();
     let start = world(&[&lines]);
-    for (script, taken) in [(&["o"][..], 8180), (&["t", "o"], 2260), (&["o", "./a"], 0)] {
+    let scripts = [
+        (&["o"][..], 8180),
+        (&["t", "o"], 2260),
+        (&["o", "./a"], 0),
+        // What a stopped reader got is alerted, too, before it is done with.
+        (&["e", "o"], 0),
+        (&["=status", "o"], 0),
+    ];
+    for (script, taken) in scripts {
         let mut start = start.clone();
         start.signals.push_back((number(&start, script, Call::Write, 2), Request::Stop));
         start.output.room = Some(2 * 4000);
@@ -205,6 +213,9 @@ fn what_the_output_got_of_a_batch_is_settled_at_a_stop() {
         stopped.next_session();
         stopped.output.room = None;
         let (all, _) = live(stopped, script);
+        if script[0] == "e" {
+            assert_eq!(String::from_utf8_lossy(&all.alerts.got), lines);
+        }
         let got = printed(&all);
         assert_eq!(got.matches("line").count(), if taken > 0 { 1000 } else { 1000 + 818 }, "{script:?}");
     }

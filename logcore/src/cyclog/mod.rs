@@ -669,17 +669,17 @@ impl<D: Disk> Cyclog<D> {
     /// # Errors
     /// A rotation does not get on: try again soon.
     pub fn tick(&mut self) -> Result<Option<Duration>, Error> {
-        let mut dues = [self.finisher.advance(), None, None];
-        let mut stuck = Ok(());
-        if !self.ending {
-            dues[1] = self.turn_due();
-            stuck = self.begin_asked().and_then(|()| self.settle());
-        }
+        let worker = self.finisher.advance();
+        let (turn, rotated) = if self.ending {
+            (None, Ok(()))
+        } else {
+            (self.turn_due(), self.begin_asked().and_then(|()| self.settle()))
+        };
         // After the order to finish a file, which needs the same place.
-        dues[2] = self.sync_due();
-        match stuck {
+        let sync = self.sync_due();
+        match rotated {
             Err(Blocked::Trouble(error)) => Err(error),
-            _ => Ok(dues.into_iter().flatten().min()),
+            _ => Ok([worker, turn, sync].into_iter().flatten().min()),
         }
     }
 

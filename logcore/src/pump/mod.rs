@@ -1,9 +1,9 @@
 //! The road itself: wait, look, split, stamp, select, append, take; signals; pauses.
 //!
 //! Between look and take nothing but the input and the log holds a line, so a kill at any instruction loses none. The batch
-//! is taken only when every destination has it; a destination that cannot take it holds the input back. Standard error and
-//! standard output come before the directories: a reader that stays away must not have the same lines logged again with each
-//! start. All waits end with a signal.
+//! is taken only when every destination has it; a destination that cannot take it holds the input back. Standard output comes
+//! first, then alerts, then the directories: a reader that stays away must not have the same lines logged again with each start.
+//! All waits end with a signal.
 
 mod streams;
 
@@ -358,7 +358,11 @@ impl<I: Io, D: Disk> Pump<I, D> {
         self.outlets.iter_mut().for_each(|outlet| outlet.written = 0);
         self.output.written = 0;
         // First of all who may end it: nothing else is to be there again after each start.
-        self.print(frame, say).map_err(|broken| (self.settle_for_less(frame), broken))?;
+        self.print(frame, say).map_err(|broken| {
+            // What it got is not done with before it is shown.
+            let shows = !self.alerts.groups.is_empty() || !self.statuses.is_empty();
+            (if shows { 0 } else { self.settle_for_less(frame) }, broken)
+        })?;
         self.alert(frame, say).map_err(|Stopped| (0, Broken::Stopped))?;
         self.show(frame, say);
         self.deliver(frame, say).map_err(|Stopped| (self.settle_for_less(frame), Broken::Stopped))
