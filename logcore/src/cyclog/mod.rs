@@ -8,7 +8,6 @@
 //! Source: `struct cyclog` and `c_write` in multilog.c, daemontools 0.76.
 
 use crate::disk::{Disk, How, Kind};
-use crate::label::Label;
 use crate::split;
 use crate::stamp::{StampKind, Zone};
 use crate::strerr::{Errno, Error};
@@ -17,6 +16,7 @@ use home::{Home, Name};
 use oldlogs::OldLogs;
 use period::Period;
 use recover::{Current, Found, Plan};
+use rotate::{Asked, Rotation};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,17 +30,13 @@ mod period;
 mod processor;
 mod recover;
 pub mod retain;
+mod rotate;
 mod torn;
 
 pub use finish::Bell;
 
 /// Behind `size` less this many bytes a file ends with the next line that ends. Source: `c_write` in multilog.c.
 const LAST_BYTES: u64 = 2000;
-
-/// Between two looks whether a span of time is over: the clock that is waited on stands still while the machine sleeps.
-const TURN_MOST: Duration = Duration::from_secs(600);
-/// The same where it is, and the last line has not ended.
-const TURN_LEAST: Duration = Duration::from_millis(100);
 
 /// Size of a log file when no `s` is given, bytes.
 const SIZE_DEFAULT: u64 = 99_999;
@@ -332,27 +328,6 @@ enum Tail {
     Torn,
 }
 
-/// How far a rotation is. Each step is tried until it succeeds.
-enum Rotation<D: Disk> {
-    None,
-    /// `current` is full, or another file is to begin.
-    Due,
-    /// It is `previous` now; there is no `current`.
-    Renamed(Full<D>),
-    /// There is a new `current`; the finisher has not been told of the other yet.
-    Made(Full<D>),
-}
-
-/// Whether a new file is to begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
-    No,
-    /// Between two lines: a span of time is over.
-    Between,
-    /// At once: ALRM came.
-    Now,
-}
-
 /// A log directory that takes lines.
 pub struct Cyclog<D: Disk> {
     home: Arc<Home<D>>,
@@ -475,96 +450,6 @@ impl<D: Disk> Cyclog<D> {
         Ok(written)
     }
 
-    /// Takes a rotation that is due as far as it goes.
-    ///
-    /// # Errors
-    /// A step failed, or the finisher has not finished the file before.
-    pub fn settle(&mut self) -> Result<(), Blocked> {
-        loop {
-            self.rotation = match std::mem::replace(&mut self.rotation, Rotation::None) {
-                Rotation::None if self.doubt.is_some() => return Err(Blocked::Finisher),
-                Rotation::None => return Ok(()),
-                Rotation::Due => match self.rename_current() {
-                    Ok(next) => next,
-                    Err(blocked) => {
-                        self.rotation = Rotation::Due;
-                        return Err(blocked);
-                    }
-                },
-                Rotation::Renamed(full) => match make_current(&self.home) {
-                    Ok(file) => {
-                        self.current = Some(Arc::new(file));
-                        Rotation::Made(full)
-                    }
-                    Err(error) => {
-                        self.rotation = Rotation::Renamed(full);
-                        return Err(Blocked::Trouble(error));
-                    }
-                },
-                Rotation::Made(full) => match self.finisher.order(Order::Finish(full)) {
-                    Err(Order::Finish(full)) => {
-                        self.rotation = Rotation::Made(full);
-                        return Err(Blocked::Finisher);
-                    }
-                    _ => Rotation::None,
-                },
-            }
-        }
-    }
-
-    fn rename_current(&mut self) -> Result<Rotation<D>, Blocked> {
-        if self.finisher.busy() {
-            return Err(Blocked::Finisher);
-        }
-        let Some(file) = self.current.take() else { return Ok(Rotation::None) };
-        // `y0`: its lines are taken before the finisher comes to sync it.
-        if self.home.config.sync == Sync::EachBatch && self.synced < self.bytes && self.doubt.is_none() {
-            match self.home.sync(&file, Name::Current) {
-                Ok(()) => self.synced = self.bytes,
-                // Then the finisher writes it anew, and nothing is taken before that.
-                Err(_) => {
-                    self.doubt = Some(self.generation);
-                    let _ = write_writer(&self.home.disk, &self.lock, &Writer::default(), false);
-                }
-            }
-        }
-        if self.tail == Tail::InLine && self.begins_line {
-            self.sign(false);
-        }
-        let home = &self.home;
-        let renamed = home.disk.rename_new(&home.dir, Name::Current.os(), Name::Previous.os());
-        match renamed {
-            // Somebody removed `current`: what the file holds is out of reach by any name, so begin another.
-            Ok(()) | Err(Errno::NOENT) => (),
-            Err(errno) => {
-                self.current = Some(file);
-                if errno == Errno::EXIST && !self.left && home.is_file(Name::Previous) {
-                    // None of ours: it goes out of the way, and this is tried again when it has.
-                    let _ = self.finisher.order(Order::SetAside);
-                    return Err(Blocked::Finisher);
-                }
-                let doing = format!("rename current to previous in directory {}", home.shown());
-                return Err(Blocked::Trouble(Error::new(doing, errno)));
-            }
-        }
-        let full = Full {
-            file,
-            generation: self.generation,
-            moment: home.disk.now(),
-            synced: self.synced,
-            doubtful: self.doubt == Some(self.generation),
-        };
-        self.generation += 1;
-        (self.bytes, self.synced, self.dirty_since, self.asked) = (0, 0, None, Asked::No);
-        if self.tail != Tail::InLine {
-            self.tail = Tail::Whole;
-            if !self.begins_line {
-                self.sign(true);
-            }
-        }
-        Ok(Rotation::Renamed(full))
-    }
-
     /// Says in `lock` who writes, and how `current` begins. Where that fails, the next start believes what it must not only of
     /// a line torn by a kill before then.
     fn sign(&mut self, begins_line: bool) {
@@ -572,58 +457,6 @@ impl<D: Disk> Cyclog<D> {
         if self.doubt.is_none() {
             let _ = write_writer(&self.home.disk, &self.lock, &self.writer, begins_line);
         }
-    }
-
-    /// ALRM: begins a new file, unless `current` is empty. While the file before is being finished lines go on in this one: a
-    /// processor that fails holds them back only when it is full.
-    pub fn rotate(&mut self) {
-        self.ask(Asked::Now);
-    }
-
-    fn ask(&mut self, asked: Asked) {
-        if self.bytes > 0 && self.asked != Asked::Now {
-            self.asked = asked;
-        }
-        // What fails here is tried again with the next append and the next tick.
-        let _ = self.begin_asked();
-    }
-
-    /// Errors: nothing has begun.
-    fn begin_asked(&mut self) -> Result<(), Blocked> {
-        let can = match self.asked {
-            Asked::No => false,
-            Asked::Between => self.tail != Tail::InLine,
-            Asked::Now => true,
-        };
-        if can && self.bytes > 0 && matches!(self.rotation, Rotation::None) && !self.finisher.busy() {
-            self.end_line()?;
-            self.rotation = Rotation::Due;
-            let _ = self.settle();
-        }
-        Ok(())
-    }
-
-    /// `r`: begins a new file if the lines of `current` are of another span of time than `now`, unless the last one has not
-    /// ended yet. To be called before lines of `now` are appended.
-    pub fn turn(&mut self, now: Label) {
-        let (Some(period), Some(every)) = (self.period, self.home.config.every) else { return };
-        let now = now.unix_seconds();
-        // A clock that stepped back by a second is not followed, as with stamps.
-        if period.contains(now) || period.contains(now + 1) || self.tail == Tail::InLine {
-            return;
-        }
-        self.period = Some(Period::of(now, every, local));
-        self.ask(Asked::Between);
-    }
-
-    /// Turns, and says when to look again; not while there is nothing to rotate.
-    fn turn_due(&mut self) -> Option<Duration> {
-        self.period?;
-        let now = self.home.disk.now();
-        self.turn(now);
-        let period = self.period.filter(|_| self.bytes > 0)?;
-        let left = period.left(now.unix_seconds());
-        Some(left.saturating_sub(Duration::from_nanos(now.nanos().into())).clamp(TURN_LEAST, TURN_MOST))
     }
 
     /// `y0`: puts what has been written on disk, now, and the name of its file.
