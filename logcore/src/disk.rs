@@ -164,7 +164,7 @@ pub trait Disk: Clone + Send + Sync + 'static {
 const STACK_BYTES: usize = 128 * 1024;
 
 /// Names of a directory are read so many bytes at a time.
-const LIST_BYTES: usize = 4096;
+const LIST_BYTES: usize = 2048;
 
 /// The file system.
 #[derive(Clone, Copy, Debug, Default)]

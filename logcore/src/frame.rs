@@ -9,8 +9,8 @@ use crate::select::Selector;
 use crate::split;
 use crate::stamp::{STAMP_BYTES, Stamper};
 
-/// Most bytes of a frame's text when it is copied; one line can go beyond.
-const TEXT_BYTES: usize = 24 * 1024;
+/// Most bytes of a frame's text when it is copied; one line can go beyond. With an ordinary line it stays within six pages.
+const TEXT_BYTES: usize = 24 * 1024 - 512;
 /// Lines up to this length are copied in one piece.
 const SHORT_LINE: usize = 128;
 /// Room for the text of a frame and one long line. A block of this size comes from the system untouched: only what is

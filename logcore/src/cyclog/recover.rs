@@ -205,7 +205,7 @@ fn end_torn_line<D: Disk>(home: &Home<D>, name: Name, this_boot: bool) -> Option
 
 /// Size without the NULs at the end. `None`: it cannot be read.
 fn size_without_nuls<D: Disk>(disk: &D, file: &D::File, size: u64) -> Option<u64> {
-    let mut buffer = [0; 4096];
+    let mut buffer = [0; 1024];
     let mut end = size;
     while end > 0 {
         let start = end.saturating_sub(buffer.len() as u64);

@@ -84,6 +84,8 @@ impl<I: Io, D: Disk> Pump<I, D> {
     ///
     /// # Errors
     /// Something cannot be opened: nothing of the input has been taken.
+    // Inlined, the room that opening takes on the stack would stay below all that comes after.
+    #[inline(never)]
     pub fn new(script: Script, io: I, disk: D, boot: Option<String>, say: Say<'_>) -> Result<Self, Error> {
         let groups = script.groups();
         let selector = Selector::new(&script.rules, &groups);
