@@ -73,6 +73,10 @@ impl Script {
         for (index, argument) in arguments.into_iter().enumerate() {
             parser.action(index, &argument.into());
         }
+        if parser.script.destinations.is_empty() {
+            let nowhere = "no log directory, which begins with . or /, nor another destination: all lines are thrown away";
+            parser.script.warnings.push(nowhere.to_owned());
+        }
         parser.script
     }
 
@@ -500,7 +504,7 @@ mod tests {
     #[test]
     fn only_the_first_action_is_a_stamp() {
         let check = |actions: &[&str], stamp: Option<StampKind>, warnings: usize| {
-            let script = Script::parse(actions.iter().copied());
+            let script = Script::parse(actions.iter().chain(&["e"]).copied());
             assert_eq!((script.stamp, script.warnings.len()), (stamp, warnings), "{actions:?}");
         };
         check(&["t"], Some(StampKind::Tai64n), 0);
@@ -515,8 +519,19 @@ mod tests {
     }
 
     #[test]
+    fn a_script_that_leads_nowhere_is_warned_about() {
+        for (actions, warnings) in [(&["t"][..], 1), (&["t", "main"], 2), (&[], 1), (&["=f"], 0), (&["o"], 0)]
+        {
+            let script = Script::parse(actions.iter().copied());
+            assert_eq!(script.warnings.len(), warnings, "{actions:?}: {:?}", script.warnings);
+            let nowhere = script.warnings.iter().any(|warning| warning.contains("thrown away"));
+            assert_eq!(nowhere, warnings > 0, "{actions:?}: {:?}", script.warnings);
+        }
+    }
+
+    #[test]
     fn a_bad_regular_expression_is_left_out() {
-        let script = Script::parse(["R", "-a(", "+b", "S", "-a("]);
+        let script = Script::parse(["R", "-a(", "+b", "S", "-a(", "e"]);
         assert_eq!((script.rules.len(), script.warnings.len()), (2, 1), "{:?}", script.warnings);
     }
 }

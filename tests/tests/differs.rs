@@ -311,6 +311,17 @@ fn fault_25_what_is_no_action_is_warned_about_once_and_logging_goes_on() {
 }
 
 #[test]
+fn a_script_that_leads_nowhere_throws_lines_away_and_says_so() {
+    ours_only!();
+    for script in [&["t"][..], &["-*debug*"], &[]] {
+        let rig = Rig::new();
+        let said = rig.warning(script, b"hello\n");
+        assert!(said.contains("all lines are thrown away"), "{said}");
+        assert_eq!(fs::read_dir(rig.scratch.path()).expect("own directory").count(), 0, "{script:?}");
+    }
+}
+
+#[test]
 fn y_takes_how_old_data_may_be_before_it_is_on_disk() {
     ours_only!();
     for argument in ["y0", "y1s", "y5s", "y2m", "yoff"] {
