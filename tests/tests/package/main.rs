@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use tests::{Cmd, Output, Scratch};
+use tests::{Cmd, Output, Scratch, program};
 
 const PROGRAMS: [&str; 18] = [
     "svscan",
@@ -185,4 +185,16 @@ fn systemd_understands_the_unit() {
     let about_it: Vec<_> =
         out.messages().lines().filter(|l| l.contains("svscan")).map(str::to_owned).collect();
     assert_eq!(about_it, Vec::<String>::new(), "{out}");
+}
+
+/// Three have none: their words are all for others, as with the originals.
+#[test]
+fn every_help_fits_the_smallest_terminal() {
+    for name in PROGRAMS.iter().filter(|name| !["pgrphack", "fghack", "readproctitle"].contains(name)) {
+        let out = Cmd::new(program(name)).arg("--help").run(b"");
+        let help = String::from_utf8(out.stdout.clone()).expect("text");
+        assert!((3..=24).contains(&help.lines().count()), "{out}");
+        let wide = help.lines().find(|line| line.chars().count() > 80);
+        assert_eq!(wide, None, "{name}");
+    }
 }
