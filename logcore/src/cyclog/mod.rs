@@ -518,12 +518,18 @@ impl<D: Disk> Cyclog<D> {
 
     fn sync_due(&mut self) -> Option<Duration> {
         let Sync::Within(limit) = self.home.config.sync else { return None };
-        let (since, current) = (self.dirty_since?, self.current.as_ref()?);
+        let since = self.dirty_since?;
+        let (file, generation, upto) = match (&self.current, &self.rotation) {
+            (Some(current), _) => (current, self.generation, self.bytes),
+            // No `current` can be made: the file before must not wait for that.
+            (None, Rotation::Renamed(full)) => (&full.file, full.generation, u64::MAX),
+            (None, _) => return None,
+        };
         let age = self.home.disk.uptime().saturating_sub(since);
         if age < limit {
             return Some(limit - age);
         }
-        let order = Order::Sync { file: Arc::clone(current), generation: self.generation, upto: self.bytes };
+        let order = Order::Sync { file: Arc::clone(file), generation, upto };
         if self.finisher.order(order).is_err() {
             // The worker is on its way to the disk already; it looks again soon.
             return Some(Duration::from_millis(100));

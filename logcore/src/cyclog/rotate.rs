@@ -55,6 +55,8 @@ impl<D: Disk> Cyclog<D> {
                 Rotation::Renamed(full) => match make_current(&self.home) {
                     Ok(file) => {
                         self.current = Some(Arc::new(file));
+                        // The other is for the finisher to sync, at once.
+                        self.dirty_since = None;
                         Rotation::Made(full)
                     }
                     Err(error) => {
@@ -116,7 +118,7 @@ impl<D: Disk> Cyclog<D> {
             doubtful: self.doubt == Some(self.generation),
         };
         self.generation += 1;
-        (self.bytes, self.synced, self.dirty_since, self.asked) = (0, 0, None, Asked::No);
+        (self.bytes, self.synced, self.asked) = (0, 0, Asked::No);
         if self.tail != Tail::InLine {
             self.tail = Tail::Whole;
             if !self.begins_line {

@@ -214,6 +214,32 @@ fn what_is_not_on_disk_gets_no_older_than_said() {
     assert!(tick(&mut log).unwrap() > Duration::from_secs(4));
 }
 
+/// Without inodes: the full file is `previous`, and cannot be finished.
+#[test]
+fn while_no_current_can_be_made_the_file_before_gets_no_older_either() {
+    for fails in [false, true] {
+        let (mut rig, mut log) = begun(|config| config.sync = Sync::Within(Duration::from_secs(5)));
+        rig.refuse(Call::Open, Errno::NOSPC);
+        log.rotate();
+        assert_eq!(rig.files(), ["previous one|"]);
+        if fails {
+            rig.refuse(Call::Sync, Errno::IO);
+        }
+        for (seconds, syncs) in [(4, 0), (2, 1), (60, 1)] {
+            rig.rest(Duration::from_secs(seconds));
+            log.tick().unwrap_err();
+            log.listen(&mut |_| ());
+            assert_eq!((rig.calls(Call::Sync), log.in_doubt()), (syncs, fails && syncs > 0), "{seconds}");
+        }
+        rig.relent();
+        rig.work(&mut log);
+        assert_eq!(rig.files(), [if fails { "@.u one|" } else { "@.s+ one|" }, "current "]);
+        rig.append(&mut log, "two\n");
+        assert!(!log.in_doubt());
+        assert!(tick(&mut log).unwrap() > Duration::from_secs(4), "what is new is not old");
+    }
+}
+
 #[test]
 fn a_sync_of_the_file_before_says_nothing_of_this_one() {
     let (mut rig, mut log) = started(|config| config.sync = Sync::Within(Duration::from_secs(5)));
