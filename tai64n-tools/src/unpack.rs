@@ -19,16 +19,26 @@ pub enum Packing {
     Zstd,
     /// Any number of xz streams. One that was cut short gives whole chunks, of 64 KiB packed.
     Xz,
-    /// Known, so that it is not taken for text; not read. As `bzip2 -9` begins it, which is how it is called.
+    /// Known, so that it is not taken for text; not read.
     Bzip2,
 }
 
-const MARKS: [(&[u8], Packing); 4] = [
+/// How packed files begin; `#` is a digit.
+const MARKS: [(&[u8], Packing); 5] = [
     (b"\x1f\x8b\x08", Packing::Gzip),
     (b"\x28\xb5\x2f\xfd", Packing::Zstd),
     (b"\xfd7zXZ\0", Packing::Xz),
-    (b"BZh91AY&SY", Packing::Bzip2),
+    (b"BZh#1AY&SY", Packing::Bzip2),
+    // Nothing, packed.
+    (b"BZh#\x17rE8P\x90", Packing::Bzip2),
 ];
+
+/// Whether `first` is as the mark says, as far as both go.
+fn fits(mark: &[u8], first: &[u8]) -> bool {
+    mark.iter()
+        .zip(first)
+        .all(|(mark, byte)| if *mark == b'#' { byte.is_ascii_digit() } else { mark == byte })
+}
 
 /// Most memory an xz file may ask for, KiB: more than `xz -9` needs, and less than a damaged header can say.
 const XZ_MEMORY_KIB: u32 = 128 * 1024;
@@ -42,11 +52,11 @@ const XZ_MEMORY_KIB: u32 = 128 * 1024;
 pub fn sniff(input: &mut impl Read) -> io::Result<(Vec<u8>, Option<Packing>)> {
     let mut first = Vec::new();
     loop {
-        if let Some((_, packing)) = MARKS.iter().find(|(mark, _)| first.starts_with(mark)) {
-            return Ok((first, Some(*packing)));
-        }
-        if !MARKS.iter().any(|(mark, _)| mark.starts_with(&first)) {
+        let Some((mark, packing)) = MARKS.iter().find(|(mark, _)| fits(mark, &first)) else {
             return Ok((first, None));
+        };
+        if first.len() >= mark.len() {
+            return Ok((first, Some(*packing)));
         }
         let mut byte = [0];
         match input.read(&mut byte) {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use logcore::disk::{Disk, RealDisk};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 use tai64n_tools::descriptor::Descriptor;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Ok(Request::Version) => show(concat!("mlog ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Request::Completion(text)) => show(text),
         Ok(Request::Read(options)) => {
+            raise_open_files();
             mlog::read(&options, &surroundings(zone), stdout(), &mut |message| say("warning", message))
         }
         Err(mistake) => Err(Fail::Usage(mistake)),
@@ -56,6 +58,12 @@ fn surroundings(zone: Zone) -> Surroundings {
         // Behind a pipe there may be a pager on the same terminal.
         shows_progress: stderr().is_terminal() && !is_pipe(),
     }
+}
+
+/// Each log takes two descriptors, and a scan directory may have a thousand. What cannot be raised is named when it is short.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 fn is_pipe() -> bool {

@@ -28,6 +28,8 @@ pub struct Cursor {
     places: BTreeMap<PathBuf, Place>,
     /// As it is on disk.
     written: Vec<u8>,
+    /// That of the file that was there.
+    mode: Option<Mode>,
 }
 
 impl Cursor {
@@ -36,12 +38,15 @@ impl Cursor {
     /// # Errors
     /// It cannot be read, or is no cursor file ([`ErrorKind::InvalidData`]): then nothing is overwritten.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let written = match std::fs::read(path) {
+        // A link stays one.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mode = rustix::fs::stat(&path).ok().map(|stat| Mode::from_raw_mode(stat.st_mode & 0o777));
+        let written = match std::fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             other => other?,
         };
         let places = parse(&written).ok_or(ErrorKind::InvalidData)?;
-        Ok(Cursor { path: path.to_owned(), places, written })
+        Ok(Cursor { path, places, written, mode })
     }
 
     /// Whether there is no place in it.
@@ -82,6 +87,9 @@ impl Cursor {
         temporary.push(".new");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = rustix::fs::open(&temporary, flags, Mode::from_raw_mode(0o644))?;
+        if let Some(mode) = self.mode {
+            rustix::fs::fchmod(&file, mode)?;
+        }
         let mut file = std::fs::File::from(file);
         file.write_all(&text)?;
         file.sync_all()?;

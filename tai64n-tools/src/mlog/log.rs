@@ -34,6 +34,9 @@ use std::path::{Path, PathBuf};
 /// when its source is still in the pipe. Longer ones are never cut.
 const UNREAD_BYTES: usize = 4096;
 
+/// So many messages are remembered, not to be said again.
+const MOST_SAID: usize = 16;
+
 /// Where to begin.
 #[derive(Clone, Debug)]
 pub enum Start {
@@ -92,8 +95,8 @@ pub struct Log {
     /// Something may be missing before the next line, and the moment of the line before that.
     lost: Option<Option<Label>>,
     troubles: Vec<Trouble>,
-    /// The last thing that could not be read.
-    said: Option<String>,
+    /// The last things that could not be read.
+    said: VecDeque<String>,
     read_bytes: u64,
     dir_identity: Identity,
     /// The moment of the line before those in the buffer: lines share it which come before any with a stamp.
@@ -164,7 +167,7 @@ impl Log {
             place: None,
             lost: None,
             troubles: Vec::new(),
-            said: None,
+            said: VecDeque::new(),
             read_bytes: 0,
             carry: None,
             last_lines: 0,
@@ -253,19 +256,14 @@ impl Log {
                     self.read_bytes += read as u64;
                     None
                 }
-                Err(error) => {
-                    let shown = self.path.join(&file.opened.name);
-                    self.unable_to_read(&shown, &error);
-                    // What it has of a line is shown.
-                    self.file = None;
-                    if !self.buffer.partial().is_empty() {
-                        self.buffer.end_partial();
-                    }
-                    None
-                }
+                Err(error) => self.at_error(&error),
             };
             if !self.buffer.lines().is_empty() {
                 self.carried = 0;
+                if self.follows && self.file.as_ref().is_some_and(|file| file.opened.name == CURRENT) {
+                    // The output may stand still for long before it takes these.
+                    self.unread_partial();
+                }
                 self.tell_lost();
                 return Fill::Lines;
             }
@@ -273,6 +271,26 @@ impl Log {
                 return fill;
             }
         }
+    }
+
+    /// The file cannot be read any further. `None`: go on with the next one.
+    fn at_error(&mut self, error: &io::Error) -> Option<Fill> {
+        let Some(file) = &self.file else { return None };
+        let shown = self.path.join(&file.opened.name);
+        let is_plain = file.opened.is_plain();
+        self.unable_to_read(&shown, error);
+        if self.follows && is_plain && self.is_current() {
+            // It may work the next time, and what comes after it is not there yet.
+            return Some(Fill::Idle);
+        }
+        // What it has of a line is shown.
+        if !self.buffer.partial().is_empty() {
+            self.buffer.end_partial();
+        }
+        if let Some(file) = &mut self.file {
+            (file.until, file.is_left) = (file.offset, true);
+        }
+        None
     }
 
     /// At the end of the file's text. `None`: go on reading.
@@ -371,7 +389,7 @@ impl Log {
                 "{shown} is another directory now: reading it from its beginning"
             )));
             (self.dir_identity, self.dir) = (dir_identity(&dir), dir);
-            self.file = None;
+            (self.file, self.place) = (None, None);
             if !self.buffer.partial().is_empty() {
                 self.buffer.end_partial();
             }
@@ -383,6 +401,11 @@ impl Log {
         let inode = file.opened.inode;
         let same = |found: &LogFile| found.stat.is_some_and(|stat| stat.inode == inode);
         if let Some(at) = files.iter().position(same) {
+            let name = files[at].name.clone();
+            if let Some(file) = &mut self.file {
+                // It tells now whether an outage cut it off.
+                file.opened.name = name;
+            }
             self.wait_for(files, at + 1, 0);
             return;
         }
@@ -400,11 +423,13 @@ impl Log {
         self.wait_for(files, found.file, found.offset);
     }
 
-    /// Lists everything, when no file is being read. False when there is nothing.
+    /// Lists everything, when no file is being read, to go on behind the place. False when there is nothing.
     fn list_again(&mut self) -> bool {
         let Ok(files) = logdir::list(&self.dir) else { return false };
         let is_some = !files.is_empty();
-        self.wait_for(files, 0, 0);
+        let found = self.place.as_ref().and_then(|place| self.find(place, false, &files));
+        let (file, offset) = found.map_or((0, 0), |found| (found.file, found.offset));
+        self.wait_for(files, file, offset);
         is_some
     }
 
@@ -427,8 +452,8 @@ impl Log {
     fn open_next(&mut self) -> Option<Reading> {
         while let Some(Waiting { file, after, unnamed, offset }) = self.waiting.pop_front() {
             let shown = self.path.join(&file.name);
-            let is_plain_end = file.label.is_none() && !self.follows;
-            let until = file.stat.filter(|_| is_plain_end).map_or(u64::MAX, |stat| stat.size);
+            let ends = file.label.is_none() && !self.follows;
+            let size = file.stat.filter(|_| ends).map(|stat| stat.size);
             let label = file.label;
             let opened = match Opened::new(&self.dir, file) {
                 Err(error) if error.kind() == ErrorKind::NotFound => self.renamed(label).ok_or(error),
@@ -436,6 +461,8 @@ impl Log {
             };
             let reading = opened.and_then(|opened| {
                 let text = opened.text(offset)?;
+                // The size of what is compressed says nothing of its text; and nobody adds to it.
+                let until = size.filter(|_| opened.is_plain()).unwrap_or(u64::MAX);
                 Ok(Reading { opened, text, offset, until, after, unnamed, is_left: false })
             });
             match reading {
@@ -492,13 +519,16 @@ impl Log {
         if most == 0 {
             return tail::before_end(files, 0, &mut self.stamps, &mut { open });
         }
-        let least = select.since.map_or((0, 0), |since| self.since(files, since));
+        let since = select.since.filter(|_| !select.reads_all);
+        let least = since.map_or((0, 0), |since| self.since(files, since));
         let mut bytes = tail::FIRST_BYTES;
         loop {
             let open = &mut |at: usize| reopen(&self.dir, files.get(at)?).ok();
             let start = tail::before_end(files, bytes, &mut self.stamps, open).max(least);
             let Ok(dir) = self.dir.try_clone() else { return least };
-            let mut reader = Log::on(self.path.clone(), dir, false, self.leaves_partial, self.stamps.clone());
+            // What is not shown is not counted.
+            let leaves_partial = self.leaves_partial || self.follows;
+            let mut reader = Log::on(self.path.clone(), dir, false, leaves_partial, self.stamps.clone());
             reader.wait_for(files.iter().map(clone_file).collect(), start.0, start.1);
             self.carry = self.carry_into(files, start.0);
             reader.carry = self.carry;
@@ -549,7 +579,7 @@ impl Log {
     /// The place that was chosen to begin at, so that who comes back before a line was taken begins there too. None at the very
     /// beginning, or where nothing can be read.
     fn place_before(&mut self, files: &[LogFile], from: usize, offset: u64) -> Option<Place> {
-        let file = files.get(from).filter(|_| offset > 0)?;
+        let file = files.get(from).filter(|_| from > 0 || offset > 0)?;
         let opened = reopen(&self.dir, file).ok()?;
         let first = offset.saturating_sub(PRINT_BYTES as u64);
         let before = opened.bytes(first, usize::try_from(offset - first).ok()?).ok()?;
@@ -580,8 +610,9 @@ impl Log {
     fn unable_to_read(&mut self, shown: &Path, error: &io::Error) {
         let message = format!("unable to read {}: {}", shown.display(), reason(error));
         // The same again is no news.
-        if self.said.as_ref() != Some(&message) {
-            self.said = Some(message.clone());
+        if !self.said.contains(&message) {
+            self.said.truncate(MOST_SAID - 1);
+            self.said.push_front(message.clone());
             self.troubles.push(Trouble::Unable(message));
         }
     }
@@ -613,6 +644,7 @@ struct Limited<'a>(&'a mut Text, usize);
 impl Read for Limited<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = buffer.len().min(self.1);
-        self.0.read(&mut buffer[..most])
+        // What has failed once is not asked again, not even for nothing.
+        if most == 0 { Ok(0) } else { self.0.read(&mut buffer[..most]) }
     }
 }

@@ -159,9 +159,9 @@ fn select(options: &Options) -> Result<Select, Fail> {
         }),
     };
     let (include, exclude) = (patterns(&options.include)?, patterns(&options.exclude)?);
-    let &Options { since, until, .. } = options;
+    let &Options { since, until, reads_all, .. } = options;
     // Who comes back finds what was too late this time.
-    Ok(Select { since, until, ends_at_until: options.cursor.is_some(), include, exclude })
+    Ok(Select { since, until, ends_at_until: options.cursor.is_some(), reads_all, include, exclude })
 }
 
 /// One run of the program.
@@ -236,8 +236,8 @@ impl Run<'_> {
         let start = match self.cursor.as_ref().and_then(|cursor| cursor.place(&key)) {
             Some(place) => Start::At(place.clone()),
             None => match (options.last.filter(|_| is_first), options.since) {
-                _ if options.reads_all => Start::Oldest,
                 (Some(last), _) => Start::Last(last),
+                _ if options.reads_all => Start::Oldest,
                 (None, Some(since)) => Start::Since(since),
                 (None, None) => Start::Oldest,
             },
@@ -250,9 +250,7 @@ impl Run<'_> {
         let (path_shown, follows) = (path.clone(), options.follows);
         match Log::new(path_shown, follows, leaves_partial, stamps.clone(), &start, &self.select, has_read) {
             Ok(log) => {
-                let mut source = Source::new(log, self.select.clone(), stamps);
-                source.reads_all = options.reads_all;
-                self.merge.sources.push(source);
+                self.merge.sources.push(Source::new(log, self.select.clone(), stamps));
                 self.names.push((service, key));
             }
             Err(errno) => self.unable(&format!("unable to read {}: {}", path.display(), words(errno))),
@@ -327,6 +325,8 @@ impl Run<'_> {
             }
             if self.options.follows && asked.elapsed() > ASK_AGAIN {
                 self.merge.wake();
+                // While one log is never at its end nobody waits.
+                self.look_again();
                 asked = Instant::now();
             }
         }
@@ -411,16 +411,20 @@ impl Run<'_> {
         for path in std::mem::take(&mut self.pending) {
             self.take_up(&path, false);
         }
-        if self.looked.elapsed() >= LOOK_AGAIN {
-            self.looked = Instant::now();
-            let options = self.options;
-            for found in
-                options.paths.iter().filter_map(|path| find::logs(path, &mut |_, _| ()).ok()).flatten()
-            {
-                self.add(found, false);
-            }
-        }
+        self.look_again();
         Ok(())
+    }
+
+    /// Takes up logs that have come since, once in a while.
+    fn look_again(&mut self) {
+        if self.looked.elapsed() < LOOK_AGAIN {
+            return;
+        }
+        self.looked = Instant::now();
+        let options = self.options;
+        for found in options.paths.iter().filter_map(|path| find::logs(path, &mut |_, _| ()).ok()).flatten() {
+            self.add(found, false);
+        }
     }
 
     /// Tells what went wrong with the logs.

@@ -31,8 +31,8 @@ pub struct Source {
     state: Fill,
     /// No line after this block is wanted.
     is_over: bool,
-    /// Later lines may be wanted again: moments say nothing about what follows.
-    pub reads_all: bool,
+    /// The moment of the line before the run, once it was asked for.
+    before: Option<Option<Label>>,
 }
 
 impl Source {
@@ -51,7 +51,7 @@ impl Source {
             end: 0,
             state: Fill::Lines,
             is_over: false,
-            reads_all: false,
+            before: None,
         }
     }
 
@@ -71,7 +71,7 @@ impl Source {
                 self.log.close();
             }
             self.state = self.log.fill();
-            (self.done, self.next, self.end) = (0, 0, 0);
+            (self.done, self.next, self.end, self.before) = (0, 0, 0, None);
             self.runs.clear();
             if self.state == Fill::Lines {
                 let block = self.log.lines();
@@ -79,7 +79,7 @@ impl Source {
                 let is_cut = late.is_some() && self.select.ends_at_until;
                 self.end = late.filter(|_| is_cut).unwrap_or(block.len());
                 // A few lines of a file may be earlier than the name of the one before it: only behind that is it over.
-                let is_behind = !self.reads_all && self.log.after() > self.select.until;
+                let is_behind = !self.select.reads_all && self.log.after() > self.select.until;
                 self.is_over = is_cut || (late.is_some() && is_behind);
             }
         }
@@ -100,7 +100,7 @@ impl Source {
         let len = to - self.done;
         self.last = self.moment_at_end(len).or(self.last);
         self.log.take(len);
-        self.done = to;
+        (self.done, self.before) = (to, None);
     }
 
     /// The moment of the last line with a stamp in the first `len` bytes that are not taken.
@@ -110,8 +110,14 @@ impl Source {
 
     /// The moment of the line before the run's first one, wanted or not, if it is known.
     pub fn moment_before(&mut self) -> Option<Label> {
+        // Asked whenever another log is ahead; a gap can be a whole block.
+        if let Some(before) = self.before {
+            return before;
+        }
         let gap = self.runs.get(self.next).map_or(0, |run| run.start - self.done);
-        self.moment_at_end(gap).or(self.last)
+        let before = self.moment_at_end(gap).or(self.last);
+        self.before = Some(before);
+        before
     }
 
     /// The moment of the run's first line: its own, or that of the line before it, or of the file before that.

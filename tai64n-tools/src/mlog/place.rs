@@ -4,7 +4,8 @@
 //!
 //! 1. the same inode: it was renamed, or not even that
 //! 2. an old log of the same label: it was compressed
-//! 3. the first old log newer than those that were older than the file: a processor has replaced it
+//! 3. the first old log newer than those that were older than the file: a processor has replaced it; not where all of those are
+//!    gone and lines have no stamps, for then it may be gone as well
 //! 4. the moment of the last line: the processor has changed it, or somebody has copied it
 //! 5. without moments: everything newer than what was older, so that lines may come twice and none is missed
 //!
@@ -22,8 +23,11 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// So many bytes before a place are remembered, within the last line.
-pub const PRINT_BYTES: usize = 256;
+/// So many bytes before a place are looked at to remember the last line.
+pub const PRINT_BYTES: usize = 64 * 1024;
+/// So many bytes at the end of that line, and at its beginning, where its stamp is.
+const LINE_END: usize = 256;
+const LINE_HEAD: usize = 64;
 
 /// Lines of one moment before a place are counted among so many.
 const MOST_EQUAL: usize = 4096;
@@ -60,14 +64,16 @@ pub struct Found {
     pub lost: bool,
 }
 
-/// A number that tells the end of `text`, which ends with a line: at most [`PRINT_BYTES`] of that line.
+/// A number that tells the line at the end of `text`, of which the last [`PRINT_BYTES`] count.
 pub fn print(text: &[u8]) -> u64 {
     let text = &text[text.len().saturating_sub(PRINT_BYTES)..];
     let body = text.strip_suffix(b"\n").unwrap_or(text);
-    let from = memrchr(b'\n', body).map_or(0, |at| at + 1);
+    let line = &text[memrchr(b'\n', body).map_or(0, |at| at + 1)..];
+    let (rest, end) = line.split_at(line.len().saturating_sub(LINE_END));
+    let head = &rest[..rest.len().min(LINE_HEAD)];
     // FNV-1a, 64 bits.
-    text[from..]
-        .iter()
+    head.iter()
+        .chain(end)
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
@@ -127,9 +133,16 @@ impl Place {
             return Some(Found { file, offset: 0, lost: false });
         }
 
+        if self.offset == 0 {
+            // There is nothing to know it by.
+            let file = newer.min(files.len() - 1);
+            return Some(Found { file, offset: 0, lost: !nothing_lost });
+        }
         let by_inode = files.iter().position(|file| file.stat.is_some_and(|stat| stat.inode == self.inode));
         let by_label = files.iter().position(|file| self.label.is_some() && file.label == self.label);
-        let by_order = (newer..named).take(steps);
+        // Lines without stamps can be alike: where an older file is gone this one may be too, and another is in its place.
+        let is_certain = nothing_lost || self.after.is_none() || self.last.is_some();
+        let by_order = (newer..named).take(steps).filter(|_| is_certain);
         for file in by_inode.into_iter().chain(by_label).chain(by_order) {
             if open(file).is_some_and(|opened| self.is_in(&opened)) {
                 return Some(Found { file, offset: self.offset, lost: false });

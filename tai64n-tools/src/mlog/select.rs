@@ -21,6 +21,8 @@ pub struct Select {
     pub until: Option<Label>,
     /// Nothing behind the first line that is later, whatever its moment.
     pub ends_at_until: bool,
+    /// Later lines may be wanted again: moments say nothing about what follows.
+    pub reads_all: bool,
     /// One of these is found in the message.
     pub include: Option<Patterns>,
     /// None of these is.

@@ -1,6 +1,7 @@
 //! Does a reader that comes back go on exactly where its output had taken the last line, whatever became of the log meanwhile?
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
@@ -174,6 +175,77 @@ fn what_retention_took_is_told_with_its_span() {
     let said = "mlog: warning: log: lines between an unknown moment and the next line may be gone: \
         old logs were removed before they were read\n";
     check(&out, "exit 111", "two\n", said);
+}
+
+/// Lines that are alike but for their stamps, and these further from the end than is remembered at once.
+#[test]
+fn long_lines_that_are_alike_are_told_apart_by_their_stamps() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    let lines = |from: i64, until: i64| {
+        (from..until).map(|second| line(second, &"E".repeat(400))).collect::<String>()
+    };
+    put(&dir, &[("current", &lines(0, 10))]);
+    assert_eq!(next(scratch.path()), lines(0, 10));
+    fs::remove_dir_all(&dir).expect("own directory");
+    put(&dir, &[(&old(50, "s"), &lines(20, 40)), ("current", &lines(50, 60))]);
+    let out = mlog(scratch.path()).args(ARGUMENTS).run(b"");
+    assert_eq!(out.stdout, (lines(20, 40) + &lines(50, 60)).into_bytes());
+    assert!(out.status() == "exit 111" && out.messages().contains("may be gone"), "{out}");
+}
+
+/// Nothing tells them apart: what is newer than all that was known comes, and it is said that more may be gone.
+#[test]
+fn lines_that_are_alike_and_have_no_stamps_are_not_passed_over() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    put(&dir, &[(&old(4, "s"), "beat\n"), ("current", &"beat\n".repeat(10))]);
+    assert_eq!(next(scratch.path()), "beat\n".repeat(11));
+    fs::remove_dir_all(&dir).expect("own directory");
+    // So that no inode is used again: that cannot be told.
+    put(&scratch.join("other"), &[("a", ""), ("b", ""), ("c", "")]);
+    put(&dir, &[(&old(90, "s"), &"beat\n".repeat(40)), ("current", &"beat\n".repeat(5))]);
+    let out = mlog(scratch.path()).args(ARGUMENTS).run(b"");
+    assert_eq!(out.stdout, "beat\n".repeat(45).into_bytes());
+    assert!(out.status() == "exit 111" && out.messages().contains("may be gone"), "{out}");
+}
+
+/// Who begins at the end of a log that has just been rotated begins there, and not at its beginning the next time.
+#[test]
+fn a_place_at_the_beginning_of_an_empty_current_is_one() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    put(&dir, &[(&old(4, "s"), &line(3, "a")), ("current", "")]);
+    let begin = |arguments: &[&str]| shown(scratch.path(), &[&ARGUMENTS[..], arguments].concat());
+    assert_eq!(begin(&["-n", "0"]), "");
+    assert_eq!(begin(&["-n", "0"]), "");
+    put(&dir, &[("current", &line(5, "b"))]);
+    assert_eq!(begin(&["-n", "0"]), line(5, "b"));
+    // The same, and it has been rotated since.
+    fs::remove_file(scratch.join("cursor")).expect("own file");
+    fs::rename(dir.join("current"), dir.join(old(6, "s"))).expect("own file");
+    put(&dir, &[("current", "")]);
+    assert_eq!(begin(&["-n", "0"]), "");
+    put(&dir, &[("current", &line(7, "c"))]);
+    fs::rename(dir.join("current"), dir.join(old(8, "s"))).expect("own file");
+    put(&dir, &[("current", &line(9, "d"))]);
+    assert_eq!(next(scratch.path()), line(7, "c") + &line(9, "d"));
+    assert_eq!(next(scratch.path()), "");
+}
+
+#[test]
+fn a_link_to_a_cursor_stays_one_and_the_mode_stays() {
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[("current", &line(1, "a"))]);
+    put(&scratch.join("real"), &[("place", "")]);
+    let place = scratch.join("real/place");
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).expect("own file");
+    symlink("real/place", scratch.join("cursor")).expect("own directory");
+    assert_eq!(next(scratch.path()), line(1, "a"));
+    assert_eq!(next(scratch.path()), "");
+    assert!(scratch.join("cursor").is_symlink());
+    let meta = fs::symlink_metadata(&place).expect("it is there");
+    assert!(meta.len() > 20 && meta.permissions().mode() & 0o777 == 0o600, "{meta:?}");
 }
 
 /// A real logger rotates between the runs, with each kind of processor.

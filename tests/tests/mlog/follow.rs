@@ -6,9 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tests::feeder::{Rng, seed};
-use tests::{LogDir, Running, Scratch, Show, Signal, wait_until};
+use tests::tree::children;
+use tests::{LogDir, Running, Scratch, Show, Signal, program, wait_until};
 
-use super::{SOON, assert_all, label, line, logger, mlog, numbered, numbers, old, put};
+use super::{SOON, assert_all, label, line, logger, mlog, numbered, numbers, old, pack, put};
 
 fn follower(cwd: &Path, arguments: &[&str]) -> Running {
     mlog(cwd).args(["-f", "-n", "all", "-o", "raw"]).args(arguments).limit(Duration::from_secs(120)).spawn()
@@ -181,6 +182,121 @@ fn a_torn_line_that_is_cut_off_is_not_shown() {
     fs::OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(whole)).expect("own file");
     append(&line(3, "torn but whole"));
     wait_for_text(&follower, &(line(1, "one") + &line(3, "torn but whole")));
+    end(follower);
+}
+
+/// The same while the output stands still: what was read of the line must not be joined to what comes in its place.
+#[test]
+fn a_torn_line_that_is_cut_off_behind_a_slow_reader_is_not_shown() {
+    let scratch = Scratch::new();
+    let whole: String = (0..8000).map(|second| line(second, "many")).collect();
+    put(&scratch.join("log"), &[("current", &(whole.clone() + &line(9000, "torn")[..30]))]);
+    let mut follower = std::process::Command::new(program("mlog"))
+        .args(["-f", "-n", "all", "-o", "raw", "log"])
+        .current_dir(scratch.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it is built");
+    let mut output = follower.stdout.take().expect("a pipe");
+    let full = || rustix::io::ioctl_fionread(&output).is_ok_and(|bytes| bytes >= 60_000);
+    wait_until(SOON, "nobody reads and the pipe is full", full);
+    let path = scratch.join("log/current");
+    let current = fs::OpenOptions::new().append(true).open(path).expect("own file");
+    current.set_len(whole.len() as u64).expect("own file");
+    let rest = line(9001, "torn but whole");
+    (&current).write_all(rest.as_bytes()).expect("own file");
+    let mut seen = vec![0; whole.len() + rest.len()];
+    output.read_exact(&mut seen).expect("it follows");
+    let expected = whole + &rest;
+    let wrong = seen.iter().zip(expected.as_bytes()).position(|(seen, wanted)| seen != wanted);
+    assert_eq!(wrong, None, "{}", Show(&seen[seen.len() - 100..]));
+    follower.kill().and_then(|()| follower.wait()).expect("our own child");
+}
+
+/// A line without a stamp that an outage tore, in a file that was `current` when it was opened.
+#[test]
+fn a_torn_line_without_a_stamp_is_not_joined_to_the_next_file() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    let torn = "t".repeat(5000);
+    put(&dir, &[("current", &format!("one\n{torn}"))]);
+    let follower = follower(scratch.path(), &["log"]);
+    wait_for_text(&follower, "one\n");
+    fs::rename(dir.join("current"), dir.join(old(7, "u"))).expect("own file");
+    put(&dir, &[("current", "two\n")]);
+    wait_for_text(&follower, &format!("one\n{torn}\ntwo\n"));
+    end(follower);
+}
+
+/// Of a packed file that is damaged what can be read is shown, once, and then what comes after it.
+#[test]
+fn what_cannot_be_read_is_passed_over_once() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    let text: String = (0..5000).map(|second| line(second, &format!("{}", second * 7919 % 10_007))).collect();
+    let mut packed = pack("gzip", &text).expect("gzip is part of every system");
+    packed.truncate(packed.len() / 2);
+    put(&dir, &[]);
+    fs::write(dir.join(old(6000, "s")), packed).expect("own directory");
+    for later in ["", "later\n"] {
+        if !later.is_empty() {
+            put(&dir, &[("current", later)]);
+        }
+        let follower = follower(scratch.path(), &["log"]);
+        wait_until(SOON, "it is told", || !follower.stderr().is_empty());
+        follower.settle();
+        std::thread::sleep(Duration::from_millis(1200));
+        let shown = String::from_utf8(follower.stdout()).expect("the log is text");
+        let body = shown.strip_suffix(later).expect("what comes after it");
+        assert!(text.starts_with(body.trim_end()), "{} of {} bytes", body.len(), text.len());
+        let said =
+            format!("mlog: warning: unable to read log/{}: compressed data ends too early\n", old(6000, "s"));
+        assert_eq!(String::from_utf8_lossy(&follower.stderr()), said);
+        follower.kill();
+    }
+}
+
+/// A disk error that does not last: the place is kept, and nothing is shown twice.
+#[test]
+fn an_error_in_current_is_tried_again_where_it_was() {
+    let Some(strace) = tests::rig::strace() else { return };
+    let scratch = Scratch::new();
+    let text: String = (0..3000).map(|second| line(second, "many")).collect();
+    put(&scratch.join("log"), &[(&old(0, "s"), "before\n"), ("current", &text)]);
+    let inject = "inject=pread64:error=EIO:when=30";
+    let trace = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=pread64", "-e", inject];
+    let command = mlog(scratch.path()).args(["-f", "-n", "all", "-o", "raw", "log"]);
+    let follower = command.behind([strace].into_iter().chain(trace)).spawn();
+    let path = scratch.join("log/current");
+    let all = || [b"before\n", &*fs::read(&path).expect("own file")].concat();
+    for second in 4000..4060 {
+        wait_until(SOON, "all is there", || follower.stdout() == all());
+        if !follower.stderr().is_empty() {
+            break;
+        }
+        let mut current = fs::OpenOptions::new().append(true).open(&path).expect("own file");
+        current.write_all(line(second, "more").as_bytes()).expect("own file");
+    }
+    let said = "mlog: warning: unable to read log/current: input/output error\n";
+    assert_eq!(String::from_utf8_lossy(&follower.stderr()), said);
+    std::thread::sleep(Duration::from_millis(1200));
+    assert!(follower.stdout() == all());
+    for mlog in children(follower.pid()) {
+        rustix::process::kill_process(mlog, Signal::TERM).expect("it runs");
+    }
+    follower.wait();
+}
+
+/// The beginning of a line is not shown, and not counted.
+#[test]
+fn the_last_lines_are_whole_ones() {
+    let scratch = Scratch::new();
+    let text: String = (0..20).map(|second| line(second, "x")).collect();
+    put(&scratch.join("log"), &[("current", &(text + &line(20, "part")[..28]))]);
+    let follower = mlog(scratch.path()).args(["-f", "-n", "3", "-o", "raw", "log"]).spawn();
+    wait_for_text(&follower, &(17..20).map(|second| line(second, "x")).collect::<String>());
+    follower.settle();
+    wait_for_text(&follower, &(17..20).map(|second| line(second, "x")).collect::<String>());
     end(follower);
 }
 

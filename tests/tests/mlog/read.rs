@@ -7,7 +7,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use tests::feeder::seed;
-use tests::{Cmd, LogDir, Scratch, original};
+use tests::{Cmd, LogDir, Scratch, original, program};
 
 use super::{SOON, check, label, line, logger, mlog, numbered, old, pack, put, shown};
 
@@ -367,12 +367,69 @@ fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
 
 #[test]
 fn what_bzip2_has_packed_is_named_and_not_shown() {
+    let run = |packed: &str| {
+        let scratch = Scratch::new();
+        put(&scratch.join("log"), &[("current", &line(9, "current")), (&old(6, "s"), packed)]);
+        mlog(scratch.path()).args(["-o", "raw", "log"]).run(b"")
+    };
+    // Of each level, and nothing at all.
+    for packed in ["BZh91AY&SY\0\n", "BZh11AY&SY\0\n", "BZh51AY&SY\0\n"] {
+        let why = "compressed with bzip2, which is not read; unpack it with bzip2 -d";
+        let warning = format!("mlog: warning: unable to read log/{}: {why}\n", old(6, "s"));
+        check(&run(packed), "exit 111", &line(9, "current"), &warning);
+    }
+    for text in ["BZh91AY&S\n", "BZhx1AY&SY\n", "BZh\n", "BZh#1AY&SY\n"] {
+        check(&run(text), "exit 0", &(text.to_owned() + &line(9, "current")), "");
+    }
+}
+
+/// A processor that packs has finished, and its file has not got its name yet.
+#[test]
+fn what_was_packed_and_has_no_name_yet_is_read_whole() {
+    let text: String = (0..500).map(|number| line(number, &format!("line {number}"))).collect();
     let scratch = Scratch::new();
-    put(&scratch.join("log"), &[("current", &line(9, "current")), (&old(6, "s"), "BZh91AY&SY\0\n")]);
-    let out = mlog(scratch.path()).args(["-o", "raw", "log"]).run(b"");
-    let why = "compressed with bzip2, which is not read; unpack it with bzip2 -d";
-    let warning = format!("mlog: warning: unable to read log/{}: {why}\n", old(6, "s"));
-    check(&out, "exit 111", &line(9, "current"), &warning);
+    let dir = scratch.join("log");
+    put(&dir, &[("current", &line(900, "after"))]);
+    fs::write(dir.join("processed"), pack("gzip", &text).expect("gzip is part of every system"))
+        .expect("own directory");
+    fs::set_permissions(dir.join("processed"), fs::Permissions::from_mode(0o744)).expect("own file");
+    assert!(shown(scratch.path(), &["-o", "raw", "log"]) == text.clone() + &line(900, "after"));
+    let last = shown(scratch.path(), &["-n", "2", "-o", "raw", "log"]);
+    assert_eq!(last, line(499, "line 499") + &line(900, "after"));
+}
+
+#[test]
+fn the_last_lines_are_so_many_with_all_too() {
+    let scratch = Scratch::new();
+    // The clock was set back: names and moments say nothing.
+    let files = [(old(100, "s"), 90), (old(200, "s"), 10), ("current".to_owned(), 20)];
+    for (name, second) in &files {
+        let text: String = (0..5).map(|number| line(second + number, "x")).collect();
+        put(&scratch.join("log"), &[(name, &text)]);
+    }
+    let last = |arguments: &[&str]| {
+        let all = shown(scratch.path(), &[&["-o", "raw", "--all", "log"][..], arguments].concat());
+        all.lines()
+            .map(|line| i64::from_str_radix(&line[1..17], 16).expect("a stamp") & 0xff)
+            .collect::<Vec<_>>()
+    };
+    let leap = 10;
+    assert_eq!(last(&["-n", "3"]), [22, 23, 24].map(|second| second + leap));
+    assert_eq!(last(&["-n", "7"]), [13, 14, 20, 21, 22, 23, 24].map(|second| second + leap));
+    assert_eq!(last(&["-n", "2", "--since", "1970-01-01 00:01:00"]), [93, 94].map(|second| second + leap));
+}
+
+#[test]
+fn more_logs_than_files_may_be_open_at_first() {
+    let scratch = Scratch::new();
+    for number in 0..80 {
+        put(&scratch.join(format!("service-{number:02}/log/main")), &[("current", &line(number, "x"))]);
+    }
+    let script = "ulimit -S -n 40 && exec \"$0\" -o raw .";
+    let out = Cmd::new("sh").args(["-c".as_ref(), script.as_ref(), program("mlog").as_os_str()]);
+    let out = out.cwd(scratch.path()).run(b"");
+    assert_eq!((out.status().as_str(), out.messages().as_str()), ("exit 0", ""), "{out}");
+    assert_eq!(out.stdout.iter().filter(|byte| **byte == b'\n').count(), 80);
 }
 
 /// An answer that lacks a log must not look whole; what no log is in is passed over.
