@@ -115,6 +115,13 @@ pub enum Action {
     Close(Id),
     /// Tell this supervise of a service to stop its service and go.
     Halt(u32),
+    /// Ours could not begin: an earlier svscan may have left one that has this service, and its logger. Tell them, if so.
+    Leave {
+        /// The service.
+        name: Vec<u8>,
+        /// Its logger, if ours could not begin either.
+        log: Option<Vec<u8>>,
+    },
     /// Close the writing end of the log pipe: its logger comes to the end.
     Shut(Id),
     /// Tell this supervise of a logger that its logger goes on, and is the last one. Answer: [`Scan::told`].
@@ -558,15 +565,19 @@ impl Scan {
     /// Nothing more is written: the logger is to read to the end.
     fn main_is_gone(&mut self, id: Id, now: Duration) -> Vec<Action> {
         let Some(service) = self.services.get_mut(&id) else { return Vec::new() };
+        let leave = (self.stopping && service.main.failures > 0).then(|| Action::Leave {
+            name: service.name.clone(),
+            log: service.log.as_ref().filter(|log| log.failures > 0).map(|_| service.directory(Role::Log)),
+        });
         let Some(log) = &service.log else {
             self.services.remove(&id);
-            return Vec::new();
+            return Vec::from_iter(leave);
         };
         let tell = log.pid.map(|_| (now, now));
         service.ready = false;
         service.drain = Some(Drain { tell, again: false, count: 0 });
         let next = log.pid.map_or(Action::Rest(id), |pid| Action::Tell(id, pid));
-        vec![Action::Shut(id), next]
+        leave.into_iter().chain([Action::Shut(id), next]).collect()
     }
 
     /// What became of [`Action::Tell`]: whether the supervise could be told. `over`: its logger has nothing more to read. Else

@@ -15,9 +15,16 @@ use std::os::fd::OwnedFd;
 /// Room for many entries at once.
 const BUFFER_BYTES: usize = 8192;
 
+/// The file that is locked: whoever may read the directory could lock that.
+const LOCK: &str = ".svscan";
+
 /// The open scan directory.
 #[derive(Debug)]
-pub struct ScanDir(OwnedFd);
+pub struct ScanDir {
+    dir: OwnedFd,
+    /// What is locked, while we have the lock.
+    lock: Option<OwnedFd>,
+}
 
 /// Whether the lock was got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,33 +41,45 @@ impl ScanDir {
     /// Opens the directory at `path`. Errors: those of open(2).
     pub fn open(path: impl rustix::path::Arg) -> Result<ScanDir, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        openat(CWD, path, flags, Mode::empty()).map(ScanDir)
+        let dir = openat(CWD, path, flags, Mode::empty())?;
+        Ok(ScanDir { dir, lock: None })
     }
 
-    /// Takes the lock that all svscans of this suite take, without waiting. It is held while this value lives.
-    pub fn lock(&self) -> Locked {
-        match flock(&self.0, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Locked::Yes,
+    /// Takes the lock that all svscans of this suite take, without waiting: on a file that nobody else may open, or, where
+    /// none can be made, on the directory. It is held while this value lives.
+    pub fn lock(&mut self) -> Locked {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = openat(&self.dir, LOCK, flags, Mode::from_raw_mode(0o600));
+        let Ok(lock) = file.or_else(|_| rustix::io::fcntl_dupfd_cloexec(&self.dir, 0)) else {
+            return Locked::Cannot(Errno::MFILE);
+        };
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                self.lock = Some(lock);
+                Locked::Yes
+            }
             Err(Errno::WOULDBLOCK) => Locked::Taken,
             Err(errno) => Locked::Cannot(errno),
         }
     }
 
     /// Lets another svscan have the directory.
-    pub fn unlock(&self) {
-        // Not locked, then: that is what was wanted.
-        let _ = flock(&self.0, FlockOperation::Unlock);
+    pub fn unlock(&mut self) {
+        if let Some(lock) = self.lock.take() {
+            // The directory itself stays open. What was not locked is what was wanted.
+            let _ = flock(&lock, FlockOperation::Unlock);
+        }
     }
 
     /// The names that do not begin with a dot, with what each of them is said to be.
     ///
     /// Errors: those of getdents(2); `NOENT` when the directory has been removed.
     pub fn names(&self) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
-        seek(&self.0, SeekFrom::Start(0))?;
+        seek(&self.dir, SeekFrom::Start(0))?;
         let mut names = Vec::new();
         // Not readdir(3), to which a directory that has been removed is an empty one.
         let mut buffer = Vec::with_capacity(BUFFER_BYTES);
-        let mut entries = RawDir::new(&self.0, buffer.spare_capacity_mut());
+        let mut entries = RawDir::new(&self.dir, buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
@@ -77,12 +96,19 @@ impl ScanDir {
         for (name, _) in self.names().unwrap_or_default() {
             let log = [&name, b"/log".as_slice()].concat();
             for (path, letters) in [(name, service), (log, logger)] {
-                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                let control = openat(&self.0, path, flags, Mode::empty()).and_then(open_control);
                 // Full or gone: it is told nothing.
-                let _ = control.and_then(|control| rustix::io::write(control, letters));
+                let _ = self.order(&path, letters);
             }
         }
+    }
+
+    /// Gives letters to the supervise of one service or logger, without waiting.
+    ///
+    /// Errors: those of open(2) and write(2); `NXIO` where no supervise is there.
+    pub fn order(&self, path: &[u8], letters: &[u8]) -> Result<(), Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let control = openat(&self.dir, path, flags, Mode::empty()).and_then(open_control)?;
+        rustix::io::write(control, letters).map(drop)
     }
 
     /// Keeps the directory of this name, if it is `id`; `None`: it is gone, or another.
@@ -90,7 +116,7 @@ impl ScanDir {
     /// Errors: those of open(2) that say nothing of the name.
     pub fn keep(&self, name: &[u8], id: Id) -> Result<Option<OwnedFd>, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match openat(&self.0, name, flags, Mode::empty()) {
+        match openat(&self.dir, name, flags, Mode::empty()) {
             Ok(directory) => Ok((id_of(&fstat(&directory)?) == id).then_some(directory)),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => Ok(None),
             Err(errno) => Err(errno),
@@ -101,7 +127,7 @@ impl ScanDir {
     ///
     /// A name that goes meanwhile is left out. Errors: as [`names`](ScanDir::names).
     pub fn entries(&self, moved: &HashSet<Vec<u8>>) -> Result<Vec<Entry>, Errno> {
-        let stat = |name: &[u8], flags| statat(&self.0, name, flags);
+        let stat = |name: &[u8], flags| statat(&self.dir, name, flags);
         let mut entries = Vec::new();
         for (name, kind) in self.names()? {
             let kind = match kind {
@@ -212,7 +238,7 @@ mod tests {
     fn one_lock_a_directory_until_it_is_given_up() {
         let scratch = tempfile::tempdir().expect("a directory");
         let open = || ScanDir::open(scratch.path()).expect("own directory");
-        let (first, second) = (open(), open());
+        let (mut first, mut second) = (open(), open());
         assert_eq!([first.lock(), second.lock()], [Locked::Yes, Locked::Taken]);
         first.unlock();
         assert_eq!([second.lock(), first.lock()], [Locked::Yes, Locked::Taken]);

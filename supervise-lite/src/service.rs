@@ -171,10 +171,15 @@ impl Service {
                     }
                     run => *run = Run::Down,
                 }
+                if self.leaving && self.run == Run::Down {
+                    return vec![Action::Report, Action::Leave];
+                }
             }
             (Order::Exit, run) => {
                 self.leaving = true;
-                if !matches!(run, Run::Up { .. }) {
+                // Once is once, though it must wait for the end of the pause: a logger has lines to read.
+                let is_to_come = matches!(run, Run::Coming) && self.want == Want::Once;
+                if !matches!(run, Run::Up { .. }) && !is_to_come {
                     *run = Run::Down;
                     return vec![Action::Report, Action::Leave];
                 }

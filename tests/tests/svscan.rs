@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -107,6 +107,71 @@ fn a_second_svscan_is_refused_until_the_first_begins_to_stop() {
 }
 
 /// Of the errors that it has words for; where it has none, ours may know better.
+/// Whoever may read the directory may lock it: that keeps nobody out.
+#[test]
+fn a_lock_on_the_directory_itself_keeps_no_svscan_out() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.service("a", SLEEP, "");
+    let dir = fs::File::open(tree.join("service")).expect("own directory");
+    rustix::fs::flock(&dir, rustix::fs::FlockOperation::LockExclusive).expect("nobody has it");
+    tree.start(&svscan());
+    tree.pid("a", None);
+    let lock = fs::symlink_metadata(tree.join("service/.svscan")).expect("its lock");
+    assert_eq!((lock.is_file(), lock.mode() & 0o777, lock.len()), (true, 0o600, 0));
+    assert_eq!(tree.stop().status(), "exit 0");
+    // A link there is not followed: then it is the directory after all.
+    fs::remove_file(tree.join("service/.svscan")).expect("own file");
+    symlink(tree.join("elsewhere"), tree.join("service/.svscan")).expect("own directory");
+    let second = tree.command(&svscan()).run(b"");
+    assert!(second.messages().ends_with("another svscan is running there\n"), "{second}");
+    assert!(!tree.join("elsewhere").exists());
+}
+
+/// svscan was killed, and another one started by hand: the supervises of the first have the services.
+#[test]
+fn a_stop_reaches_what_an_earlier_svscan_has_left() {
+    let mut tree = Tree::new(&[&supervise(), &program("multilog")]);
+    tree.service("a", COUNTS, LOGS);
+    tree.service("b", "exec sleep 1000", "");
+    tree.start(&svscan());
+    tree.wait_until_it_counts("a");
+    let old = [tree.pid("a", None), tree.pid("a/log", None), tree.pid("b", None)];
+    tree.kill();
+    tree.start(&svscan());
+    let blocked = || ["a", "a/log", "b"].iter().all(|name| tree.said().contains(&format!("acquire {name}/")));
+    wait_until(SOON, "its supervises cannot begin", blocked);
+    std::thread::sleep(Duration::from_millis(200));
+    let out = tree.stop();
+    assert_eq!(out.status(), "exit 0");
+    for name in ["a", "b"] {
+        let told = format!(
+            "svscan: warning: {name} is of an earlier svscan: it is told to stop and not waited for\n"
+        );
+        assert!(out.messages().contains(&told), "{out}");
+    }
+    wait_until(SOON, "all of them end", || !old.iter().any(|&pid| is_running(pid)));
+    tree.wait_for_peace();
+    tree.has_every_line("a", 1);
+}
+
+/// Names that would be options of supervise.
+#[test]
+fn a_service_may_be_called_help() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.service("--help", ">ran\nexec sleep 1000", "");
+    tree.service("--version", ">ran\nexec sleep 1000", "");
+    tree.start(&svscan());
+    for name in ["--help", "--version"] {
+        wait_until(SOON, "it runs", || tree.join("store").join(name).join("ran").exists());
+    }
+    let out = tree.stop();
+    assert_eq!(
+        (out.status().as_str(), out.stdout.len(), out.messages().as_str()),
+        ("exit 0", 0, ""),
+        "{out}"
+    );
+}
+
 #[test]
 fn every_error_has_the_words_of_the_original() {
     let (Some(strace), Some(theirs)) = (tests::rig::strace(), original("svscan")) else { return };

@@ -115,8 +115,8 @@ fn when_svscan_is_killed_it_ends_and_the_services_do_not() {
 
 #[test]
 fn what_a_dead_svscan_has_left_is_logged_to_its_last_line() {
-    // Its logger runs, or is paused, or down.
-    for letter in ["", "p", "d"] {
+    // Its logger runs, or is paused, or down, or has ended so often that it waits for the end of the second.
+    for letter in ["", "p", "d", "t"] {
         let mut tree = tree();
         tree.service("a", COUNTS, LOGS);
         if !tree.boot(&[]) {
@@ -124,11 +124,17 @@ fn what_a_dead_svscan_has_left_is_logged_to_its_last_line() {
         }
         tree.wait_until_it_counts("a");
         let (service, logger) = (tree.pid("a", None), tree.pid("a/log", None));
-        fs::write(tree.join("store/a/log/supervise/control"), letter).expect("it is supervised");
-        std::thread::sleep(Duration::from_millis(100));
+        let tell = || {
+            fs::write(tree.join("store/a/log/supervise/control"), letter).expect("it is supervised");
+            std::thread::sleep(Duration::from_millis(100));
+        };
+        tell();
         kill(child(&tree, "svscan", None), Signal::KILL);
         wait_until(SOON, "it ends", || tree.svscan().has_ended());
-        std::thread::sleep(Duration::from_millis(100));
+        let is_down = || tree.status("a/log").is_some_and(|(pid, _)| pid.is_none());
+        while letter == "t" && !is_down() {
+            tell();
+        }
         assert!(tree.boot(&[]));
         tree.pid("a", Some(service));
         tree.pid("a/log", Some(logger));
@@ -148,7 +154,7 @@ fn its_exit_code_is_111_when_svscan_dies_by_a_signal_and_else_that_of_svscan() {
     kill(child(&tree, "svscan", None), Signal::KILL);
     let out = tree.stop();
     assert_eq!(out.status(), "exit 111", "{out}");
-    fs::remove_dir(tree.join("service")).expect("own directory");
+    fs::remove_dir_all(tree.join("service")).expect("own directory");
     tree.boot(&[]);
     wait_until(SOON, "it ends", || tree.svscan().has_ended());
     let out = tree.stop();

@@ -66,7 +66,7 @@ impl Svscan {
         if let Err(errno) = rustix::process::chdir(path) {
             die::unable(PROGRAM, &[b"chdir to ", path.as_bytes()].concat(), errno);
         }
-        let dir = match ScanDir::open(".") {
+        let mut dir = match ScanDir::open(".") {
             Ok(dir) => dir,
             Err(errno) => die::unable(PROGRAM, &[b"open ", path.as_bytes()].concat(), errno),
         };
@@ -232,6 +232,18 @@ impl Svscan {
                     terminate(pid);
                 }
             }
+            Action::Leave { name, log } => {
+                if self.dir.order(&name, b"dx").is_ok() {
+                    let told =
+                        [&name[..], b" is of an earlier svscan: it is told to stop and not waited for"]
+                            .concat();
+                    murmur(PROGRAM, "warning", &told);
+                }
+                if let Some(log) = log {
+                    // Its input ends with the service.
+                    let _ = self.dir.order(&log, b"oxc");
+                }
+            }
             Action::Terminate(pid) => terminate(pid),
             Action::Shut(id) => {
                 if let Some(logged) = self.logged.get_mut(&id) {
@@ -307,8 +319,10 @@ impl Svscan {
             Role::Log => pipe.map(|pipe| (pipe.reader(), 0)),
         };
         let place = place.map(CString::new).transpose().map_err(|_| Errno::INVAL)?;
+        // Alone these would be options.
+        let prefix: &[u8] = if directory == b"--help" || directory == b"--version" { b"./" } else { b"" };
         // The name of a file has no NUL.
-        let directory = CString::new(directory).map_err(|_| Errno::INVAL)?;
+        let directory = CString::new([prefix, directory].concat()).map_err(|_| Errno::INVAL)?;
         let arguments = Words::new(vec![c"supervise".to_owned(), directory]);
         spawn(&Program {
             candidates: &self.supervise,

@@ -54,7 +54,7 @@ fn main() {
 /// runs, it is left alone, and this is our end.
 fn begin(directory: &OsStr) {
     // Where there is no directory svscan will say so.
-    let Ok(dir) = ScanDir::open(directory) else { return };
+    let Ok(mut dir) = ScanDir::open(directory) else { return };
     if dir.lock() == Locked::Taken {
         let held = [b"unable to lock ", directory.as_bytes(), b": another svscan is running there"].concat();
         die::fatal(PROGRAM, &held);

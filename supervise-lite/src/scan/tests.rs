@@ -146,7 +146,7 @@ impl World {
                     self.scan.told(id, true, false, self.now)
                 }
                 Action::Rest(id) => self.scan.rest(id, self.leaves_lines, self.now),
-                Action::Unlock | Action::Warn(_) => Vec::new(),
+                Action::Leave { .. } | Action::Unlock | Action::Warn(_) => Vec::new(),
             };
             todo.extend(more);
         }
@@ -491,6 +491,34 @@ fn a_logger_that_cannot_be_told_is_let_read_to_the_end_unless_that_is_reached() 
         world.now += AGAIN;
     }
     assert_eq!(world.scan.told(id(1), false, true, world.now), [Action::Terminate(log)]);
+}
+
+/// An earlier svscan was killed; its supervises keep ours out.
+#[test]
+fn in_a_stop_those_that_keep_us_out_are_told_too() {
+    let mut world =
+        World::new(vec![link("a", 1, Log::Directory), link("b", 2, Log::None), link("c", 3, Log::None)]);
+    world.settle();
+    let leave = |name: &str, log: Option<&str>| Action::Leave { name: name.into(), log: log.map(Into::into) };
+    for role in [Role::Main, Role::Log] {
+        world.ends(world.pid(1, role), true);
+    }
+    world.ends(world.pid(2, Role::Main), true);
+    world.done.clear();
+    world.stop();
+    for wanted in [leave("a", Some("a/log")), leave("b", None)] {
+        assert!(world.done.contains(&wanted), "{wanted:?} of {:?}", world.done);
+    }
+    assert!(!world.done.contains(&leave("c", None)));
+    // What ends well in a stop is nobody else's.
+    world.ends(world.pid(3, Role::Main), false);
+    assert!(!world.done.contains(&leave("c", None)) && world.scan.is_over());
+    // What fails only now, as one that was started a moment before.
+    let mut world = World::new(vec![link("a", 1, Log::None)]);
+    world.settle();
+    world.stop();
+    world.ends(world.pid(1, Role::Main), true);
+    assert!(world.done.contains(&leave("a", None)));
 }
 
 #[test]

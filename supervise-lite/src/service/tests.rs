@@ -159,6 +159,21 @@ fn orders_of_letters() {
             (9, Ended, &[Report, Leave], (0, Want::Once, false, None)),
         ],
     );
+    let coming = |want| (0, want, false, Some(1000));
+    let begun = [(0, Started(7), &[Report][..], up), (9, Ended, &[Report], coming(Want::Up))];
+    let once = [
+        (10, order(b'o'), &[Report][..], coming(Want::Once)),
+        (10, order(b'x'), &[Report], coming(Want::Once)),
+        (10, order(b'c'), &[Report], coming(Want::Once)),
+    ];
+    let runs = [
+        (1000, Due, &[Start][..], coming(Want::Once)),
+        (1001, Started(8), &[Report], (8, Want::Once, false, None)),
+        (1009, Ended, &[Report, Leave], (0, Want::Once, false, None)),
+    ];
+    check("oxc within the second runs once, after it", false, &[&begun[..], &once, &runs].concat());
+    let down = [(11, order(b'd'), &[Report, Leave][..], (0, Want::Down, false, None))];
+    check("oxc and then d", false, &[&begun[..], &once, &down].concat());
     check(
         "du is a restart",
         false,
