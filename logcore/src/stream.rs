@@ -8,7 +8,7 @@
 //! | pipe | pwritev2(2) with RWF_NOWAIT |
 //! | FIFO, pipe before Linux 6.4, terminal | write(2) to an open file description of our own that does not block |
 //! | socket | send(2) with MSG_DONTWAIT |
-//! | file, other, or none of this can be had | write(2), once poll(2) finds room |
+//! | file, other, or none of this can be had | write(2), once poll(2) finds room: to a terminal a byte at a time |
 
 use crate::strerr::Errno;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -74,7 +74,9 @@ impl<F: AsFd> Stream<F> {
                 if poll(&mut [PollFd::new(&self.target, PollFlags::OUT)], Some(&now))? == 0 {
                     return Err(Errno::AGAIN);
                 }
-                retry_on_intr(|| write(&self.target, bytes))
+                // A terminal has room for one.
+                let most = if self.is_terminal() { 1 } else { bytes.len() };
+                retry_on_intr(|| write(&self.target, &bytes[..most.min(bytes.len())]))
             }
         }
     }

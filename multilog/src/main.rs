@@ -9,8 +9,8 @@ use logcore::io::RealIo;
 use logcore::pump::{End, Pump};
 use logcore::script::Script;
 use logcore::signals::Signals;
+use logcore::stream::Stream;
 use logcore::strerr::Error;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::stdio::{stderr, stdin, stdout};
 use std::ffi::OsString;
 use std::io::Write;
@@ -72,15 +72,17 @@ fn boot_id() -> Option<String> {
     Some(id.trim().to_owned())
 }
 
-/// Puts our name and the level before a message. When nobody reads standard error any more the message is dropped: we have
-/// lines to log.
+/// What a stream takes at once.
+const MESSAGE_PIECE: usize = 4096;
+
+/// Puts our name and the level before a message. When nobody reads standard error any more, or it takes nothing now, the
+/// message is dropped: we have lines to log.
 fn say(level: &str, message: &str) {
-    let stderr = std::io::stderr();
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let mut polled = [PollFd::new(&stderr, PollFlags::OUT)];
-    if matches!(poll(&mut polled, Some(&now)), Ok(1)) {
-        // Nowhere is left to report a failure to report.
-        let _ = stderr.lock().write_all(format!("multilog: {level}: {message}\n").as_bytes());
+    let text = format!("multilog: {level}: {message}\n");
+    let (mut stream, mut rest) = (Stream::new(stderr()), text.as_bytes());
+    // Nowhere is left to report a failure to report.
+    while let Ok(written @ 1..) = stream.write(&rest[..rest.len().min(MESSAGE_PIECE)]) {
+        rest = &rest[written..];
     }
 }
 

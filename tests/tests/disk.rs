@@ -297,6 +297,27 @@ fn a_disk_without_inodes_left_loses_nothing() {
     assert!(all == corpus.input(), "the logs are not what went in: {} bytes", all.len());
 }
 
+/// That it works again is said when it does, and not with the next line, hours later.
+#[test]
+fn what_passes_while_no_line_comes_is_said_then() {
+    let mut rig = Rig::new();
+    let Some(disk) = SmallDisk::new(&rig, "size=1m,nr_inodes=12") else { return };
+    let running = rig.logger(&["./log"]).cwd(&disk.path).spawn_on(rig.pipe.stdin());
+    rig.pipe.write(b"one\n");
+    let log = LogDir::new(disk.path.join("log"));
+    wait_until(SOON, "the line is logged", || log.all() == b"one\n");
+    let names: Vec<_> = (0..12).map(|number| disk.path.join(format!("{number}"))).collect();
+    let full = names.iter().any(|name| fs::write(name, "").is_err());
+    assert!(full, "there are inodes left");
+    running.signal(Signal::ALARM);
+    wait_until_it_pauses(&running);
+    fs::remove_file(&names[0]).expect("own file");
+    let again = || String::from_utf8_lossy(&running.stderr()).contains("./log: writing again after ");
+    wait_until(SOON, "it is said", again);
+    wait_until(SOON, "the file has its name", || log.old_logs().len() == 1);
+    rig.finish(running);
+}
+
 /// The writer is slow and the disk is full most of the time: many pauses, each in another place of a line.
 #[test]
 fn a_disk_that_is_full_again_and_again_loses_nothing() {

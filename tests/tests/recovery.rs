@@ -796,3 +796,18 @@ fn taking_turns_with_kill_9_keeps_every_line_that_was_in_the_directory() {
     let want: Vec<String> = numbered(0, 360).lines().map(str::to_owned).collect();
     assert_eq!(logged(&world.main), want);
 }
+
+/// A full `current` without a last newline: no other line may become its rest for who joins what a file's end has cut.
+#[test]
+fn a_full_current_that_ends_in_a_line_gets_its_newline_in_the_next_file() {
+    let scratch = Scratch::new();
+    let main = LogDir::new(scratch.join("main"));
+    fs::create_dir(main.path()).expect("own directory");
+    fs::write(main.join("current"), "A".repeat(4096)).expect("own directory");
+    fs::set_permissions(main.join("current"), fs::Permissions::from_mode(0o744)).expect("own file");
+    let out = Cmd::new(program("multilog")).args(["s4096", "./main"]).cwd(scratch.path()).run(b"other\n");
+    let said = "multilog: warning: ./main/current ends in the middle of a line; ending it\n";
+    assert_eq!((out.status(), out.messages()), ("exit 0".to_owned(), said.to_owned()));
+    assert!(main.all() == ["A".repeat(4096).as_bytes(), b"\nother\n"].concat(), "{}", Show(&main.all()));
+    assert_eq!(main.read("current"), b"\nother\n");
+}

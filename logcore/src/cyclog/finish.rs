@@ -99,7 +99,7 @@ enum Stage<D: Disk> {
     Name(Name),
     /// Puts the name on disk.
     Named,
-    /// Removes old logs.
+    /// Removes old logs: at the end, and where there is a file for the processor at the start, before it.
     Retain,
 }
 
@@ -268,6 +268,7 @@ impl<D: Disk> Worker<D> {
         while let Some(work) = &mut self.work {
             match work.stage {
                 Stage::Start | Stage::Running { .. } => break,
+                Stage::Retain if work.reserved.is_some() => break,
                 Stage::Retain => self.finished(false),
                 _ => match work.attempt(&self.home, &mut self.logs, &self.voice) {
                     Ok(Next::To(stage)) => work.stage = stage,
@@ -380,9 +381,11 @@ impl<D: Disk> Work<D> {
                     return Ok(Next::To(Stage::Name(Name::Previous)));
                 };
                 if home.stat(Name::Previous)?.is_none() {
-                    return Ok(Next::Done { left: true });
+                    self.complaint = Complaint::default();
+                    voice.say(format!("{}/previous has been removed by somebody", home.shown()));
+                    return Ok(Next::To(Stage::Named));
                 }
-                let child = processor::start(home, command)?;
+                let child = processor::start(home, command).inspect_err(|_| self.processor_failed = true)?;
                 Ok(Next::To(Stage::Running { child, look: LOOK_PAUSE }))
             }
             Stage::Running { child, look } => {
@@ -427,7 +430,8 @@ impl<D: Disk> Work<D> {
                 // A clock that is wrong when the machine starts costs nothing.
                 let aged = self.full.is_some() && home.disk.uptime() >= CLOCK_SET;
                 logs.retain(home, aged, &mut |warning| voice.say(warning));
-                Ok(Next::Done { left: false })
+                let is_first = self.reserved.is_some();
+                Ok(if is_first { Next::To(Stage::Start) } else { Next::Done { left: false } })
             }
         }
     }
@@ -498,7 +502,8 @@ impl<D: Disk> Finisher<D> {
     pub(super) fn new(home: Arc<Home<D>>, logs: OldLogs, bell: Bell, first: Option<First>) -> Self {
         let (sender, events) = unbounded();
         let work = first.map(|first| match first {
-            First::Process(label) => Work { reserved: Some(label), ..Work::new(Stage::Start, label, None) },
+            // Retention first: a processor that fails for long must not keep it from what each outage leaves.
+            First::Process(label) => Work { reserved: Some(label), ..Work::new(Stage::Retain, label, None) },
             First::Retain => Work::new(Stage::Retain, home.disk.now(), None),
         });
         let busy = work.is_some();

@@ -398,6 +398,7 @@ impl<D: Disk> Cyclog<D> {
         if self.bytes >= size || (self.near_end() && self.fitting(text).is_none()) {
             self.rotation = Rotation::Due;
             self.settle()?;
+            self.end_line()?;
         }
         let room = usize::try_from(size - self.bytes).unwrap_or(usize::MAX);
         let piece = self.fitting(text).unwrap_or(&text[..text.len().min(room)]);

@@ -91,7 +91,7 @@ impl<D: Disk> Cyclog<D> {
                 }
             }
         }
-        if self.tail == Tail::InLine && self.begins_line {
+        if self.tail != Tail::Whole && self.begins_line {
             self.sign(false);
         }
         let home = &self.home;
@@ -119,11 +119,11 @@ impl<D: Disk> Cyclog<D> {
         };
         self.generation += 1;
         (self.bytes, self.synced, self.asked) = (0, 0, Asked::No);
-        if self.tail != Tail::InLine {
-            self.tail = Tail::Whole;
-            if !self.begins_line {
-                self.sign(true);
-            }
+        match self.tail {
+            Tail::Whole if !self.begins_line => self.sign(true),
+            Tail::Whole | Tail::InLine => (),
+            // It was full: the newline that is owed comes first in the next file, or what comes there would be its rest.
+            Tail::Unended | Tail::Torn => self.tail = Tail::Unended,
         }
         Ok(Rotation::Renamed(full))
     }

@@ -52,6 +52,8 @@ struct Outlet<D: Disk> {
     /// Bytes of the frame that are in the log.
     written: usize,
     complaint: Complaint,
+    /// The trouble came while no line did: it may pass before one comes.
+    is_idle: bool,
 }
 
 /// All of a running multilog.
@@ -119,7 +121,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
             .into_iter()
             .map(|(group, opened)| {
                 let cyclog = opened.recover(&writer, io.bell(), say)?;
-                Ok(Outlet { group, cyclog, written: 0, complaint: Complaint::default() })
+                Ok(Outlet { group, cyclog, written: 0, complaint: Complaint::default(), is_idle: false })
             })
             .collect::<Result<_, Error>>()?;
         let stamper = script.stamp.map(|kind| Stamper::new(kind, Zone::Local));
@@ -295,8 +297,13 @@ impl<I: Io, D: Disk> Pump<I, D> {
             None => *waiting = Some(Waiting::new(now)),
             Some(_) if done > 0 => *waiting = Some(Waiting::new(now)),
             Some(same) if same.len == left => {
-                let patience = same.pause.lengthen();
-                same.patience = Some(patience);
+                let uptime = self.disk.uptime();
+                if uptime < same.due {
+                    // Not the time ended the wait: what is asked below wakes who waits for a pipe that we may also write to.
+                    same.patience = Some(same.due - uptime);
+                    return Ok(());
+                }
+                let patience = same.lengthen(uptime);
                 // The writer may be unable to write the rest.
                 if patience >= Waiting::CLOGGED
                     && self.io.is_clogged(left, patience)
@@ -311,7 +318,8 @@ impl<I: Io, D: Disk> Pump<I, D> {
             }
             Some(grown) => {
                 grown.pause.reset();
-                (grown.len, grown.patience) = (left, Some(grown.pause.lengthen()));
+                grown.len = left;
+                grown.lengthen(self.disk.uptime());
             }
         }
         Ok(())
@@ -381,6 +389,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
                     Err(Blocked::Finisher) => blocked = blocked.or(Some(false)),
                     Err(Blocked::Trouble(error)) => {
                         blocked = Some(true);
+                        self.outlets[index].is_idle = false;
                         self.complain(index, &error, say);
                     }
                 }
@@ -497,10 +506,22 @@ impl<I: Io, D: Disk> Pump<I, D> {
         for index in 0..self.outlets.len() {
             let cyclog = &mut self.outlets[index].cyclog;
             cyclog.listen(say);
-            let next = cyclog.tick().unwrap_or_else(|error| {
-                self.complain(index, &error, say);
-                Some(TROUBLE_PAUSE)
-            });
+            let next = match cyclog.tick() {
+                Ok(next) => {
+                    let outlet = &mut self.outlets[index];
+                    if std::mem::take(&mut outlet.is_idle)
+                        && let Some(lasted) = outlet.complaint.settled(self.disk.uptime())
+                    {
+                        say(again(&outlet.cyclog.shown(), lasted));
+                    }
+                    next
+                }
+                Err(error) => {
+                    self.outlets[index].is_idle = true;
+                    self.complain(index, &error, say);
+                    Some(TROUBLE_PAUSE)
+                }
+            };
             due = due.into_iter().chain(next).min();
         }
         due
@@ -573,6 +594,8 @@ struct Waiting {
     pause: Pause,
     /// How long to wait for more, now that a look has found nothing else.
     patience: Option<Duration>,
+    /// When that is over, by [`Disk::uptime`].
+    due: Duration,
     /// The writer is held up by it: pass on what is there.
     clogged: bool,
 }
@@ -585,6 +608,13 @@ impl Waiting {
         // A writer that fills the pipe in the middle of one write sleeps without an edge for us when the pipe was not empty
         // (pipe_write wakes readers only `if (was_empty)`): so an edge alone is not enough, there must be a time.
         let pause = Pause::new(Duration::from_millis(1), Duration::from_secs(1));
-        Waiting { len: 0, since, pause, patience: None, clogged: false }
+        Waiting { len: 0, since, pause, patience: None, due: Duration::ZERO, clogged: false }
+    }
+
+    /// Waits longer than the last time.
+    fn lengthen(&mut self, uptime: Duration) -> Duration {
+        let patience = self.pause.lengthen();
+        (self.patience, self.due) = (Some(patience), uptime + patience);
+        patience
     }
 }

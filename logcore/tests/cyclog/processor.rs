@@ -64,6 +64,58 @@ fn a_previous_that_somebody_removed_needs_no_processor() {
     rig.work(&mut log);
     rig.append(&mut log, "two\n");
     assert_eq!((rig.files(), rig.calls(Call::Run)), (vec!["current two|".to_owned()], 0));
+    assert_eq!(rig.said, ["./a/previous has been removed by somebody"]);
+    assert_eq!(rig.close(&mut log, false), Some(true));
+    assert_eq!(rig.files(), ["current+ two|"]);
+}
+
+/// Its file is gone: that is no success.
+#[test]
+fn a_previous_that_goes_while_its_processor_fails_is_not_finished() {
+    let (mut rig, mut log) = begun(|config| config.processor = Some("fail".into()));
+    log.rotate();
+    rig.work(&mut log);
+    rig.remove("previous");
+    rig.work_for(&mut log, Duration::from_secs(5));
+    assert_eq!(rig.said, ["processor failed in ./a, pausing", "./a/previous has been removed by somebody"]);
+}
+
+#[test]
+fn one_that_cannot_be_started_does_not_hold_back_the_end_either() {
+    let (mut rig, mut log) = begun(|config| config.processor = Some("copy".into()));
+    log.rotate();
+    rig.refuse(Call::Run, Errno::AGAIN);
+    rig.work(&mut log);
+    assert_eq!(rig.close(&mut log, false), Some(true));
+    assert_eq!(rig.files(), ["current ", "newstate ", "previous+ one|", "processed "]);
+}
+
+/// Each outage leaves an old log more: what is too many goes before the processor is asked again.
+#[test]
+fn a_processor_that_fails_does_not_keep_retention_from_its_work() {
+    let mut rig = Rig::new(|config| {
+        config.processor = Some("fail".into());
+        config.num = 3;
+    });
+    rig = rig.with("previous", "waits\n", true).with("state", "", false);
+    for second in 0..8 {
+        rig = rig.with(&format!("@400000003b4a39c2{second:08x}.u"), "old\n", true);
+    }
+    let mut log = rig.start();
+    rig.work(&mut log);
+    assert_eq!(
+        rig.files(),
+        ["@.u+ old|", "@.u+ old|", "current ", "newstate ", "previous+ waits|", "processed wai"]
+    );
+    // Stopped before it comes to that, it is left, and `current` without the mark.
+    let mut rig = rig;
+    rig.remove("processed");
+    rig.remove("newstate");
+    let mut log = rig.start();
+    assert_eq!(rig.close(&mut log, true), Some(true));
+    assert!(
+        rig.files().contains(&"previous+ waits|".to_owned()) && rig.files().contains(&"current ".to_owned())
+    );
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn where_files_end() {
 }
 
 #[test]
-fn a_newline_is_owed_to_a_file_with_room_for_it() {
+fn a_newline_is_owed_to_a_file_with_room_for_it_else_to_the_next() {
     let check = |before: usize, wanted: &[usize]| {
         let current = "x".repeat(before);
         let mut rig =
@@ -147,11 +147,19 @@ fn a_newline_is_owed_to_a_file_with_room_for_it() {
         rig.append(&mut log, "one\n");
         rig.work(&mut log);
         assert_eq!(rig.sizes(), wanted, "{before}");
+        let last = rig.read("current").unwrap();
+        assert_eq!(last.ends_with("|one|"), before != 4999, "{last}");
+        // Whoever joins what has no end with the next file has two lines.
+        let begins_line = if before < 5000 { "line" } else { "-" };
+        assert!(rig.read("lock").unwrap().ends_with(&format!("|{begins_line}|")), "{before}");
+        log.rotate();
+        rig.work(&mut log);
+        assert!(rig.read("lock").unwrap().ends_with("|line|"), "{before}");
     };
     check(100, &[105]);
     check(4999, &[5000, 4]);
-    check(5000, &[5000, 4]);
-    check(6000, &[6000, 4]);
+    check(5000, &[5000, 5]);
+    check(6000, &[6000, 5]);
 }
 
 #[test]

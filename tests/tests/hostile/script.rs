@@ -86,7 +86,8 @@ fn a_script_without_a_directory_reads_to_the_end() {
         rig.pipe.write(&mixed_lines(11, 20_000)[..20_000]);
         let running = rig.start(script);
         let out = rig.finish(running);
-        assert_eq!(out.messages(), "");
+        assert!(out.messages().ends_with("all lines are thrown away\n"), "{out}");
+        assert_eq!(out.messages().lines().count(), 1);
         assert_eq!(rig.pipe.waiting(), 0, "{script:?}");
         assert_eq!(fs::read_dir(rig.path()).expect("the directory").count(), 0);
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, FileType, OFlags, fcntl_getfl, fcntl_setfl, mknodat};
 use tests::feeder::{Corpus, Mix, Rng, Rules, feed, judge, seed};
 use tests::rig::{Rig, SOON, skipped, stop};
-use tests::{Cmd, Output, Signal, program, wait_until};
+use tests::{Cmd, Output, Running, Signal, program, wait_until};
 
 use crate::{assert_same, mixed_lines, status_kb};
 
@@ -216,6 +216,38 @@ fn a_terminal_is_logged_until_its_end_of_file_key() {
     assert_same(&rig.log().all(), b"one\ntwo\n");
 }
 
+/// It takes next to no processor time.
+#[track_caller]
+fn sleeps(running: &Running) {
+    let stat = format!("/proc/{}/stat", running.pid().as_raw_nonzero());
+    let ticks = || {
+        let text = fs::read_to_string(&stat).expect("it runs");
+        let fields =
+            text.rsplit(") ").next().unwrap_or_default().split(' ').map(|field| field.parse().unwrap_or(0));
+        fields.skip(11).take(2).sum::<u64>()
+    };
+    let before = ticks();
+    thread::sleep(Duration::from_millis(500));
+    assert!(ticks() - before < 10, "{} ticks of 50", ticks() - before);
+}
+
+/// To ask whether the writer is held up wakes everybody who waits for the pipe, and with it us, if we may write to it as well.
+#[test]
+fn the_beginning_of_a_line_in_a_fifo_that_we_may_also_write_to_is_waited_for() {
+    let rig = Rig::new();
+    mknodat(CWD, rig.join("fifo"), FileType::Fifo, 0o600.into(), 0).expect("own directory");
+    let both = File::options().read(true).write(true).open(rig.join("fifo")).expect("own FIFO");
+    (&both).write_all(b"one\npart").expect("there is room");
+    let running = rig.logger(&["./log"]).spawn_on(both.try_clone().expect("a descriptor"));
+    wait_until(SOON, "the whole line is logged", || rig.log().all() == b"one\n");
+    // Until patience is as long as it gets.
+    thread::sleep(Duration::from_millis(2500));
+    sleeps(&running);
+    (&both).write_all(b" and the rest\n").expect("there is room");
+    wait_until(SOON, "the other is", || rig.log().all() == b"one\npart and the rest\n");
+    assert_eq!(stop(running, Signal::TERM).messages(), "");
+}
+
 /// The last look of a flood fills its buffer, and nothing is there behind it.
 #[test]
 fn behind_a_flood_a_logger_sleeps() {
@@ -226,16 +258,7 @@ fn behind_a_flood_a_logger_sleeps() {
     rig.pipe.write(&input);
     let running = rig.start(&["./log"]);
     wait_until(SOON, "all is taken", || rig.pipe.waiting() == 0);
-    let stat = format!("/proc/{}/stat", running.pid().as_raw_nonzero());
-    let ticks = || {
-        let text = std::fs::read_to_string(&stat).expect("it runs");
-        let fields =
-            text.rsplit(") ").next().unwrap_or_default().split(' ').map(|field| field.parse().unwrap_or(0));
-        fields.skip(11).take(2).sum::<u64>()
-    };
-    let before = ticks();
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    assert!(ticks() - before < 10, "{} ticks of 50", ticks() - before);
+    sleeps(&running);
     rig.finish(running);
     assert_same(&rig.log().all(), &input);
 }
