@@ -176,6 +176,7 @@ impl<D: Disk> Opened<D> {
         }
         let home = self.home;
         let this_boot = writer.boot.is_some() && writer.boot == self.last.boot;
+        let is_cut = this_boot && recover::vouch(&home, &mut self.found);
         let Plan { steps, current, process } =
             recover::plan(&self.found, this_boot, home.config.processor.is_some());
         let moment = home.disk.now();
@@ -187,13 +188,19 @@ impl<D: Disk> Opened<D> {
             home.sync_dir()?;
         }
         home.ensure_state()?;
-        let (file, bytes, tail) = match current {
+        let (file, mut bytes, tail) = match current {
             Current::Make => (make_current(&home)?, 0, Tail::Whole),
             Current::Continue => continue_current(&home, self.found.current.is_some_and(|stat| stat.safe))?,
         };
         home.sync_dir()?;
         // A disk that is full is no reason not to start: whoever finds less in `lock` believes less.
-        let begins_line = bytes == 0 || (this_boot && self.last_began_line);
+        // Its last line was to go on in a `current` that nothing has come to: it ends there, or what comes would be its rest.
+        let is_owed = bytes == 0 && is_cut;
+        if is_owed {
+            let ended = home.disk.append(&file, b"\n");
+            bytes = ended.map_err(|errno| home.error("write to", Name::Current, errno))? as u64;
+        }
+        let begins_line = !is_owed && (bytes == 0 || (this_boot && self.last_began_line));
         if let Err(errno) = write_writer(&home.disk, &self.lock, writer, begins_line) {
             say(home.error("write", Name::Lock, errno).to_string());
         }

@@ -8,7 +8,8 @@
 //! | `processed` 0644, no `previous` | kept as `.u`: nothing else has its lines, unless it is an old log too |
 //! | `previous` is also an old log by a second link | removed |
 //! | `previous` empty | removed |
-//! | `previous` 0644 | `.u`: it may not be on disk |
+//! | `previous` 0644, written under this boot | synced, marked, and as the next two rows |
+//! | `previous` 0644, else | `.u`: it may not be on disk |
 //! | `previous` 0744, no processor | `.s` |
 //! | `previous` 0744, processor | to the processor, in the background |
 //! | `current` absent | made |
@@ -105,6 +106,22 @@ fn has_other_name<D: Disk>(home: &Home<D>, file: Option<Stat>) -> Result<bool, E
     });
     listed.map_err(|errno| Error::new(format!("read {}", home.shown()), errno))?;
     Ok(named)
+}
+
+/// A `previous` that a logger of this boot has left is all there, but for the disk: it is put there, and marked. If that
+/// cannot be done, or we die before it is, it stays what it was. Returns whether it is so marked now, and ends in a line.
+pub(super) fn vouch<D: Disk>(home: &Home<D>, found: &mut Found) -> bool {
+    let Some(previous) = &mut found.previous else { return false };
+    let is_done = found.processed.is_some_and(|processed| processed.safe);
+    if previous.safe || previous.size == 0 || is_done || found.previous_is_named {
+        return false;
+    }
+    let Ok(file) = home.open(Name::Previous, How::Append) else { return false };
+    let mut last = [b'\n'];
+    let read = home.disk.read_at(&file, previous.size - 1, &mut last);
+    previous.safe =
+        read == Ok(1) && home.sync(&file, Name::Previous).is_ok() && home.mark(&file, Name::Previous).is_ok();
+    previous.safe && last != [b'\n']
 }
 
 /// The steps for what was found. `this_boot`: what is there was last written by us, since the machine was started.

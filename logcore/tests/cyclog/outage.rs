@@ -10,37 +10,59 @@ fn a_file_that_an_outage_left_is_ended_before_it_gets_its_name() {
         rig.start();
         let mut old = rig.files();
         old.retain(|file| !file.starts_with("current"));
-        let wanted: Vec<_> = wanted.map(|text| format!("@.u {text}")).into_iter().collect();
+        // What a killed logger left is all there, and is finished as it is.
+        let how = if lock.starts_with("this boot") { "@.s+" } else { "@.u" };
+        let wanted: Vec<_> = wanted.map(|text| format!("{how} {text}")).into_iter().collect();
         assert_eq!(old, wanted, "{lock:?} s{size} {:?}", previous.get(..20));
         // On disk as it is seen.
         let world = rig.world.lock();
-        assert!(
-            world
-                .files
-                .inodes
-                .iter()
-                .all(|inode| inode.live == inode.durable || inode.live.starts_with(b"this"))
-        );
+        assert!(world.files.inodes.iter().all(|inode| inode.live == inode.durable
+            || inode.live.starts_with(b"this")
+            || *inode.live == *b"\n"));
     };
     let (ours, before) = ("this boot\n0:1\nline\n", "another boot\n0:1\nline\n");
     for lock in [ours, before] {
         check(lock, 5000, "one\n", Some("one|"));
-        check(lock, 5000, "one\ntw", Some("one|tw|"));
         // The rest of its last line is in the next file.
         check(lock, 6, "one\ntw", Some("one|tw"));
-        check(lock, 7, "one\ntw", Some("one|tw|"));
     }
-    check(ours, 5000, "one\n\0\0", Some("one|\0\0|"));
+    check(before, 5000, "one\ntw", Some("one|tw|"));
+    check(before, 7, "one\ntw", Some("one|tw|"));
+    check(ours, 5000, "one\ntw", Some("one|tw"));
+    check(ours, 5000, "one\n\0\0", Some("one|\0\0"));
     check(before, 5000, "one\n\0\0", Some("one|"));
     check(before, 5000, "one\ntw\0\0", Some("one|tw|"));
     check(before, 6, "one\ntw\0\0", Some("one|tw"));
     check(before, 5000, "o\0e\n\0", Some("o\0e|"));
     check(before, 5000, "\0\0", None);
-    check(ours, 5000, "\0\0", Some("\0\0|"));
+    check(ours, 5000, "\0\0", Some("\0\0"));
     for nuls in [4091, 4092, 4093, 4096, 10_000] {
         check(before, 5000, &format!("one\n{}", "\0".repeat(nuls)), Some("one|"));
         check(before, 5000, &"\0".repeat(nuls), None);
     }
+}
+
+/// It was killed when the rest of a line was to go into the next file.
+#[test]
+fn a_line_that_does_not_go_on_in_current_ends_there() {
+    let check = |previous: &str, current: &str, wanted: &str| {
+        let mut rig =
+            Rig::new(|_| ()).with("lock", "this boot\n0:1\n-\n", false).with("previous", previous, false);
+        if !current.is_empty() {
+            rig = rig.with("current", current, false);
+        }
+        let mut log = rig.start();
+        rig.append(&mut log, "next\n");
+        assert_eq!(rig.files().last().map(|file| &**file), Some(wanted), "{previous} {current}");
+        rig.work(&mut log);
+        assert_eq!(rig.files()[0], format!("@.s+ {}", previous.replace('\n', "|")));
+        log.rotate();
+        rig.work(&mut log);
+        assert!(rig.read("lock").unwrap().ends_with("|line|"));
+    };
+    check("one\ntw", "", "current |next|");
+    check("one\ntw", "o\n", "current o|next|");
+    check("one\n", "", "current next|");
 }
 
 #[test]
