@@ -4,6 +4,7 @@ use crate::effect::{Goal, Look};
 use crate::supervised::{is_supervised, read_status};
 use logcore::strerr::Errno;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
@@ -16,6 +17,8 @@ const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 pub struct Before {
     place: OwnedFd,
     look: Look,
+    /// Readable once a supervise has closed `control`, though another may have come at once.
+    closed: Option<OwnedFd>,
 }
 
 impl Before {
@@ -23,8 +26,16 @@ impl Before {
     pub fn here() -> Result<Before, Errno> {
         let place = openat(CWD, ".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let look = look(&place, None);
-        Ok(Before { place, look })
+        // Where it cannot be had the hang-up of `control` tells, unless we are late.
+        Ok(Before { place, look, closed: closed_control().ok() })
     }
+}
+
+fn closed_control() -> Result<OwnedFd, Errno> {
+    let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+    // It reads; who only writes letters closes otherwise.
+    inotify::add_watch(&inotify, "supervise/control", WatchFlags::CLOSE_NOWRITE)?;
+    Ok(inotify)
 }
 
 /// A service whose supervise has its orders.
@@ -72,11 +83,20 @@ fn pause(waiting: &mut [Watched<'_>]) {
     let hung_up: Vec<bool> = {
         let going = waiting.iter().filter(|watched| is_going(watched));
         let mut polled: Vec<_> = going
-            .map(|watched| PollFd::from_borrowed_fd(watched.control.as_fd(), PollFlags::empty()))
+            .flat_map(|watched| {
+                let control = watched.control.as_fd();
+                let closed = watched.before.closed.as_ref();
+                [
+                    PollFd::from_borrowed_fd(control, PollFlags::empty()),
+                    closed.map_or(PollFd::from_borrowed_fd(control, PollFlags::empty()), |closed| {
+                        PollFd::new(closed, PollFlags::IN)
+                    }),
+                ]
+            })
             .collect();
         // A failed poll tells nothing; the next look does.
         let _ = poll(&mut polled, Some(&PAUSE));
-        polled.iter().map(|polled| !polled.revents().is_empty()).collect()
+        polled.chunks(2).map(|both| both.iter().any(|polled| !polled.revents().is_empty())).collect()
     };
     for (watched, hung_up) in waiting.iter_mut().filter(|watched| is_going(watched)).zip(hung_up) {
         watched.hung_up = hung_up;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use tests::{Cmd, Output, program};
+use tests::{Cmd, Output, Signal, program};
 
 use crate::{STAYS, Service, finish, ours, theirs};
 
@@ -32,6 +32,28 @@ fn svc_waits_for_the_effect() {
         assert_eq!(check(&["-dx"]), (0, 0, b'd'));
         // It is seen to be gone by its descriptors, which close a moment before it ends.
         assert_eq!(running.wait().status(), "exit 0");
+    }
+}
+
+/// svscan starts the next one at once; on a busy machine svc comes to look only then.
+#[test]
+fn svc_sees_that_a_supervise_has_gone_though_another_has_come() {
+    for set in theirs().into_iter().chain([ours()]) {
+        let service = Service::new("trap '' TERM; while [ ! -e go ]; do sleep 0.01; done; rm go");
+        let running = service.start(&set.supervise);
+        service.wait_until_up();
+        let svc = service.cmd(&program("svc"), &["-w", "20", "-dx"]).spawn();
+        service.wait_for_state("it is told", |state| state.2 == b'd');
+        svc.signal(Signal::STOP);
+        std::thread::sleep(Duration::from_millis(50));
+        fs::write(service.join("go"), "").expect("own directory");
+        assert_eq!(running.wait().status(), "exit 0");
+        let next = service.start(&set.supervise);
+        service.wait_for_state("the next one runs it", |state| state.2 == b'u');
+        svc.signal(Signal::CONT);
+        assert_eq!(svc.wait().status(), "exit 0", "{set:?}");
+        service.svc("-dkx");
+        assert_eq!(next.wait().status(), "exit 0");
     }
 }
 
