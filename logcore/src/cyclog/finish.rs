@@ -72,7 +72,9 @@ pub(super) enum Event {
 }
 
 /// What a directory needs when it is opened.
-pub(super) enum First {
+pub(super) enum First<D: Disk> {
+    /// `previous` is all there, and may not be on disk; the moment is kept for it.
+    Finish(Full<D>),
     /// `previous` is whole and waits for its processor; the label is kept for it.
     Process(Label),
     /// There are more old logs than stay.
@@ -120,6 +122,8 @@ struct Work<D: Disk> {
     moment: Label,
     /// The name that is kept for it, when younger files may have got theirs.
     reserved: Option<Label>,
+    /// Old logs are removed before anything else.
+    retains_first: bool,
     not_before: Duration,
     /// While the disk refuses.
     disk_pause: Pause,
@@ -268,7 +272,7 @@ impl<D: Disk> Worker<D> {
         while let Some(work) = &mut self.work {
             match work.stage {
                 Stage::Start | Stage::Running { .. } => break,
-                Stage::Retain if work.reserved.is_some() => break,
+                Stage::Retain if work.retains_first => break,
                 Stage::Retain => self.finished(false),
                 _ => match work.attempt(&self.home, &mut self.logs, &self.voice) {
                     Ok(Next::To(stage)) => work.stage = stage,
@@ -329,6 +333,7 @@ impl<D: Disk> Work<D> {
             full,
             moment,
             reserved: None,
+            retains_first: false,
             not_before: Duration::ZERO,
             disk_pause: Pause::new(Duration::from_millis(10), Duration::from_secs(1)),
             processor_pause: Pause::new(Duration::from_secs(1), Duration::from_secs(60)),
@@ -428,10 +433,14 @@ impl<D: Disk> Work<D> {
             }
             Stage::Retain => {
                 // A clock that is wrong when the machine starts costs nothing.
-                let aged = self.full.is_some() && home.disk.uptime() >= CLOCK_SET;
+                let is_first = std::mem::take(&mut self.retains_first);
+                let aged = self.full.is_some() && !is_first && home.disk.uptime() >= CLOCK_SET;
                 logs.retain(home, aged, &mut |warning| voice.say(warning));
-                let is_first = self.reserved.is_some();
-                Ok(if is_first { Next::To(Stage::Start) } else { Next::Done { left: false } })
+                Ok(match self.full {
+                    _ if !is_first => Next::Done { left: false },
+                    Some(_) => Next::To(Stage::Sync),
+                    None => Next::To(Stage::Start),
+                })
             }
         }
     }
@@ -499,12 +508,17 @@ enum Place<D: Disk> {
 
 impl<D: Disk> Finisher<D> {
     /// `first`: what is to be done at once, for what was found at the start.
-    pub(super) fn new(home: Arc<Home<D>>, logs: OldLogs, bell: Bell, first: Option<First>) -> Self {
+    pub(super) fn new(home: Arc<Home<D>>, logs: OldLogs, bell: Bell, first: Option<First<D>>) -> Self {
         let (sender, events) = unbounded();
-        let work = first.map(|first| match first {
+        let work = first.map(|first| {
+            let (moment, full) = match first {
+                First::Retain => return Work::new(Stage::Retain, home.disk.now(), None),
+                First::Process(moment) => (moment, None),
+                First::Finish(full) => (full.moment, Some(full)),
+            };
             // Retention first: a processor that fails for long must not keep it from what each outage leaves.
-            First::Process(label) => Work { reserved: Some(label), ..Work::new(Stage::Retain, label, None) },
-            First::Retain => Work::new(Stage::Retain, home.disk.now(), None),
+            let work = Work::new(Stage::Retain, moment, full);
+            Work { reserved: Some(moment), retains_first: true, ..work }
         });
         let busy = work.is_some();
         let worker = Worker {

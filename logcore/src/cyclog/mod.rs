@@ -176,12 +176,20 @@ impl<D: Disk> Opened<D> {
         }
         let home = self.home;
         let this_boot = writer.boot.is_some() && writer.boot == self.last.boot;
-        let is_cut = this_boot && recover::vouch(&home, &mut self.found);
+        let whole = if this_boot { recover::whole(&home, &mut self.found) } else { None };
         let Plan { steps, current, process } =
             recover::plan(&self.found, this_boot, home.config.processor.is_some());
         let moment = home.disk.now();
         // It gets its name when its processor is done, and is older than what gets one now.
-        let process = process.then(|| First::Process(self.logs.namer.next(moment)));
+        let first = (process || whole.is_some()).then(|| self.logs.namer.next(moment));
+        let is_cut = whole.as_ref().is_some_and(|(_, is_cut)| *is_cut);
+        let first = first.map(|moment| match whole {
+            None => First::Process(moment),
+            Some((file, _)) => {
+                let file = Arc::new(file);
+                First::Finish(Full { file, generation: BEFORE_ALL, moment, synced: 0, doubtful: false })
+            }
+        });
         for step in steps {
             recover::carry_out(step, &home, &mut self.logs, moment, this_boot)?;
             // Each on disk before the next, or an outage could leave a state that is not in the table.
@@ -193,19 +201,18 @@ impl<D: Disk> Opened<D> {
             Current::Continue => continue_current(&home, self.found.current.is_some_and(|stat| stat.safe))?,
         };
         home.sync_dir()?;
-        // A disk that is full is no reason not to start: whoever finds less in `lock` believes less.
-        // Its last line was to go on in a `current` that nothing has come to: it ends there, or what comes would be its rest.
+        // The last line of `previous` was to go on here, and nothing has come: it ends here, or what comes would be its rest.
         let is_owed = bytes == 0 && is_cut;
-        if is_owed {
-            let ended = home.disk.append(&file, b"\n");
-            bytes = ended.map_err(|errno| home.error("write to", Name::Current, errno))? as u64;
+        if is_owed && home.disk.append(&file, b"\n") == Ok(1) {
+            bytes = 1;
         }
+        // A disk that is full is no reason not to start: whoever finds less in `lock` believes less.
         let begins_line = !is_owed && (bytes == 0 || (this_boot && self.last_began_line));
         if let Err(errno) = write_writer(&home.disk, &self.lock, writer, begins_line) {
             say(home.error("write", Name::Lock, errno).to_string());
         }
         let too_many = self.logs.count > home.config.num.max(2) - 1 || home.config.bytes < u64::MAX;
-        let first = process.or_else(|| too_many.then_some(First::Retain));
+        let first = first.or_else(|| too_many.then_some(First::Retain));
         let same_input = writer.input.is_some() && writer.input == self.last.input;
         if tail == Tail::Unended {
             say(format!("{}/current ends in the middle of a line; ending it", home.shown()));
@@ -213,6 +220,7 @@ impl<D: Disk> Opened<D> {
         let tail = match tail {
             Tail::Torn if this_boot && same_input => Tail::Torn,
             Tail::Torn => Tail::Unended,
+            Tail::Whole if is_owed && bytes == 0 => Tail::Unended,
             other => other,
         };
         let period = home.config.every.map(|every| {
@@ -244,6 +252,9 @@ impl<D: Disk> Opened<D> {
         })
     }
 }
+
+/// The generation of a file that an earlier logger has filled.
+const BEFORE_ALL: u64 = u64::MAX;
 
 /// Locks, trying for a moment: a logger that is killed just as it starts its processor leaves a child that has the lock
 /// until it becomes `sh`.

@@ -8,7 +8,7 @@
 //! | `processed` 0644, no `previous` | kept as `.u`: nothing else has its lines, unless it is an old log too |
 //! | `previous` is also an old log by a second link | removed |
 //! | `previous` empty | removed |
-//! | `previous` 0644, written under this boot | synced, marked, and as the next two rows |
+//! | `previous` 0644, written under this boot | to the finisher, as when it was filled |
 //! | `previous` 0644, else | `.u`: it may not be on disk |
 //! | `previous` 0744, no processor | `.s` |
 //! | `previous` 0744, processor | to the processor, in the background |
@@ -38,6 +38,8 @@ pub(super) struct Found {
     pub(super) previous_is_named: bool,
     /// The same of `processed`.
     pub(super) processed_is_named: bool,
+    /// All of `previous` is there, though it may not be on disk: see [`whole`].
+    pub(super) previous_is_whole: bool,
 }
 
 /// One change on the way.
@@ -108,20 +110,21 @@ fn has_other_name<D: Disk>(home: &Home<D>, file: Option<Stat>) -> Result<bool, E
     Ok(named)
 }
 
-/// A `previous` that a logger of this boot has left is all there, but for the disk: it is put there, and marked. If that
-/// cannot be done, or we die before it is, it stays what it was. Returns whether it is so marked now, and ends in a line.
-pub(super) fn vouch<D: Disk>(home: &Home<D>, found: &mut Found) -> bool {
-    let Some(previous) = &mut found.previous else { return false };
+/// A `previous` that a logger of this boot has left, and whether it ends in the middle of a line: it is all there, but for the
+/// disk. `None`: there is none, or it cannot be opened.
+pub(super) fn whole<D: Disk>(home: &Home<D>, found: &mut Found) -> Option<(D::File, bool)> {
     let is_done = found.processed.is_some_and(|processed| processed.safe);
-    if previous.safe || previous.size == 0 || is_done || found.previous_is_named {
-        return false;
+    let previous = found.previous.filter(|previous| !previous.safe && previous.size > 0)?;
+    if is_done || found.previous_is_named {
+        return None;
     }
-    let Ok(file) = home.open(Name::Previous, How::Append) else { return false };
-    let mut last = [b'\n'];
-    let read = home.disk.read_at(&file, previous.size - 1, &mut last);
-    previous.safe =
-        read == Ok(1) && home.sync(&file, Name::Previous).is_ok() && home.mark(&file, Name::Previous).is_ok();
-    previous.safe && last != [b'\n']
+    let file = home.open(Name::Previous, How::Append).ok()?;
+    let mut last = [0];
+    if home.disk.read_at(&file, previous.size - 1, &mut last) != Ok(last.len()) {
+        return None;
+    }
+    found.previous_is_whole = true;
+    Some((file, last != [b'\n']))
 }
 
 /// The steps for what was found. `this_boot`: what is there was last written by us, since the machine was started.
@@ -154,6 +157,8 @@ pub(super) fn plan(found: &Found, this_boot: bool, processor: bool) -> Plan {
     if let Some(previous) = previous {
         if found.previous_is_named || previous.size == 0 {
             steps.push(Step::Remove(Name::Previous));
+        } else if found.previous_is_whole {
+            // To the finisher, in the background.
         } else if !previous.safe {
             steps.push(Step::Abandon(Name::Previous));
         } else if processor {

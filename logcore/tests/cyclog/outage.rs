@@ -7,7 +7,8 @@ fn a_file_that_an_outage_left_is_ended_before_it_gets_its_name() {
     let check = |lock: &str, size: u64, previous: &str, wanted: Option<&str>| {
         let mut rig = Rig::new(|config| config.size = size).with("lock", lock, false);
         rig = rig.with("previous", previous, false);
-        rig.start();
+        let mut log = rig.start();
+        rig.work(&mut log);
         let mut old = rig.files();
         old.retain(|file| !file.starts_with("current"));
         // What a killed logger left is all there, and is finished as it is.
@@ -53,9 +54,9 @@ fn a_line_that_does_not_go_on_in_current_ends_there() {
         }
         let mut log = rig.start();
         rig.append(&mut log, "next\n");
-        assert_eq!(rig.files().last().map(|file| &**file), Some(wanted), "{previous} {current}");
         rig.work(&mut log);
-        assert_eq!(rig.files()[0], format!("@.s+ {}", previous.replace('\n', "|")));
+        let old = format!("@.s+ {}", previous.replace('\n', "|"));
+        assert_eq!(rig.files(), [&*old, wanted], "{previous} {current}");
         log.rotate();
         rig.work(&mut log);
         assert!(rig.read("lock").unwrap().ends_with("|line|"));
@@ -63,6 +64,34 @@ fn a_line_that_does_not_go_on_in_current_ends_there() {
     check("one\ntw", "", "current |next|");
     check("one\ntw", "o\n", "current o|next|");
     check("one\n", "", "current next|");
+}
+
+/// As when it was filled: what cannot be put on disk is written anew, and a stop leaves it to the next start.
+#[test]
+fn a_full_file_of_a_killed_logger_is_the_finishers() {
+    let left = || {
+        let rig = Rig::new(|config| config.processor = Some("copy".into()));
+        rig.with("lock", "this boot\n0:1\nline\n", false).with("previous", "one\n", false)
+    };
+    let mut rig = left();
+    let mut log = rig.start();
+    rig.append(&mut log, "two\n");
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["@.s+ one|", "current two|"]);
+    let mut rig = left();
+    rig.world.lock().next_session();
+    rig.refuse(Call::Sync, Errno::IO);
+    let mut log = rig.open().unwrap();
+    rig.work(&mut log);
+    rig.relent();
+    rig.work(&mut log);
+    rig.append(&mut log, "two\n");
+    rig.work(&mut log);
+    assert_eq!(rig.files(), ["@.u one|", "current two|"]);
+    let mut rig = left();
+    let mut log = rig.start();
+    assert_eq!(rig.close(&mut log, true), Some(true));
+    assert_eq!(rig.files(), ["current ", "previous one|"]);
 }
 
 #[test]

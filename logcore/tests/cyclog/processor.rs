@@ -77,7 +77,16 @@ fn a_previous_that_goes_while_its_processor_fails_is_not_finished() {
     rig.work(&mut log);
     rig.remove("previous");
     rig.work_for(&mut log, Duration::from_secs(5));
-    assert_eq!(rig.said, ["processor failed in ./a, pausing", "./a/previous has been removed by somebody"]);
+    let said = ["processor failed in ./a, pausing", "./a/previous has been removed by somebody"];
+    assert_eq!(rig.said, said);
+    // The same of one that was there at the start.
+    let rig = Rig::new(|config| config.processor = Some("fail".into()));
+    let mut rig = rig.with("previous", "waits\n", true).with("state", "", false);
+    let mut log = rig.start();
+    rig.work(&mut log);
+    rig.remove("previous");
+    rig.work_for(&mut log, Duration::from_secs(5));
+    assert_eq!(rig.said, said);
 }
 
 #[test]
