@@ -432,8 +432,8 @@ impl<D: Disk> Work<D> {
                 Ok(Next::To(Stage::Retain))
             }
             Stage::Retain => {
-                // A clock that is wrong when the machine starts costs nothing.
                 let is_first = std::mem::take(&mut self.retains_first);
+                // A clock that is wrong when the machine starts costs nothing.
                 let aged = self.full.is_some() && !is_first && home.disk.uptime() >= CLOCK_SET;
                 logs.retain(home, aged, &mut |warning| voice.say(warning));
                 Ok(match self.full {
