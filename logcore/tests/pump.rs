@@ -301,6 +301,23 @@ fn a_stop_in_the_middle_of_a_rotation_that_fails_is_no_clean_end() {
     assert_eq!(String::from_utf8_lossy(&lines), "onetwo");
 }
 
+/// That the input ends is no success of what failed.
+#[test]
+fn it_is_said_to_write_again_only_when_it_does() {
+    let full = "x".repeat(3000) + "\n";
+    let mut start = world(&["one\n", &full]);
+    let script = &["yoff", "s4096", "./a"];
+    let first = number(&start, script, Call::RenameNew, 0);
+    for count in [1, 30, 130] {
+        start.faults = vec![Fault::Fail { first, count, errno: Errno::NOSPC }];
+        let (all, life) = live(start.clone(), script);
+        assert_eq!((life.end, read(&all, "current").len()), (Ok(End::Clean), 0));
+        let trouble = "unable to rename current to previous in directory ./a, pausing: out of disk space";
+        let said: Vec<_> = life.said.iter().map(|said| said.split(" after ").next().unwrap_or("")).collect();
+        assert_eq!(said, if count == 1 { vec![] } else { vec![trouble, "./a: writing again"] });
+    }
+}
+
 /// What could not be left in the input comes into the directories all the same.
 #[test]
 fn what_is_held_does_not_wait_for_a_reader() {

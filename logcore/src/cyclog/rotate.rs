@@ -142,6 +142,11 @@ impl<D: Disk> Cyclog<D> {
         let _ = self.begin_asked();
     }
 
+    /// No new file is under way or asked for.
+    pub fn is_settled(&self) -> bool {
+        matches!(self.rotation, Rotation::None) && self.asked == Asked::No
+    }
+
     /// Errors: nothing has begun.
     pub(super) fn begin_asked(&mut self) -> Result<(), Blocked> {
         let can = match self.asked {

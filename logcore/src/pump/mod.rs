@@ -56,6 +56,16 @@ struct Outlet<D: Disk> {
     is_idle: bool,
 }
 
+impl<D: Disk> Outlet<D> {
+    /// It works: says so where it was complained of.
+    fn settle(&mut self, uptime: Duration, say: Say<'_>) {
+        self.is_idle = false;
+        if let Some(lasted) = self.complaint.settled(uptime) {
+            say(again(&self.cyclog.shown(), lasted));
+        }
+    }
+}
+
 /// All of a running multilog.
 pub struct Pump<I, D: Disk> {
     io: I,
@@ -422,9 +432,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
             outlet.written += outlet.cyclog.append(&text[outlet.written..])?;
         }
         outlet.cyclog.sync_now()?;
-        if let Some(lasted) = outlet.complaint.settled(self.disk.uptime()) {
-            say(again(&outlet.cyclog.shown(), lasted));
-        }
+        outlet.settle(self.disk.uptime(), say);
         Ok(())
     }
 
@@ -509,10 +517,9 @@ impl<I: Io, D: Disk> Pump<I, D> {
             let next = match cyclog.tick() {
                 Ok(next) => {
                     let outlet = &mut self.outlets[index];
-                    if std::mem::take(&mut outlet.is_idle)
-                        && let Some(lasted) = outlet.complaint.settled(self.disk.uptime())
-                    {
-                        say(again(&outlet.cyclog.shown(), lasted));
+                    // A rotation that the finisher or the end holds back has not been tried again.
+                    if outlet.is_idle && outlet.cyclog.is_settled() {
+                        outlet.settle(self.disk.uptime(), say);
                     }
                     next
                 }
@@ -538,10 +545,16 @@ impl<I: Io, D: Disk> Pump<I, D> {
                 let outlet = &mut self.outlets[index];
                 outlet.cyclog.listen(say);
                 match outlet.cyclog.close(self.stopping.is_some()) {
-                    Ok(on_disk) => safe &= on_disk,
+                    Ok(on_disk) => {
+                        safe &= on_disk;
+                        if on_disk {
+                            outlet.settle(uptime, say);
+                        }
+                    }
                     Err(Blocked::Finisher) => open = true,
                     Err(Blocked::Trouble(error)) => {
                         (open, trouble) = (true, true);
+                        outlet.is_idle = false;
                         self.complain(index, &error, say);
                     }
                 }

@@ -226,6 +226,24 @@ fn a_rotation_goes_on_by_itself() {
     assert_eq!(rig.files(), ["@.s+ one|", "@.s+ two|", "current "]);
 }
 
+/// While the finisher is in the way, nobody tries what has failed: that is no success.
+#[test]
+fn a_rotation_that_waits_is_not_settled() {
+    let mut rig = slow_finisher(|_| ());
+    let mut log = rig.start();
+    rig.append(&mut log, "one\n");
+    assert!(log.is_settled());
+    rig.refuse(Call::RenameNew, Errno::NOSPC);
+    log.rotate();
+    log.tick().expect_err("it cannot be renamed");
+    rig.relent();
+    let mut rig = rig.with("previous", "another's\n", false);
+    assert_eq!((tick(&mut log), log.is_settled()), (None, false));
+    rig.run_threads();
+    wait(&mut rig, &mut log, |_, log| log.tick().is_ok() && log.is_settled());
+    assert_eq!(rig.files(), ["@.u another's|", "current ", "previous one|"]);
+}
+
 /// A slow finisher with its one order: the next must not be forgotten.
 #[test]
 fn an_order_to_finish_waits_for_its_place() {
