@@ -79,6 +79,10 @@ impl<D: Disk> Cyclog<D> {
         if self.finisher.busy() {
             return Err(Blocked::Finisher);
         }
+        // Where `previous` has gone and a sealed `processed` waits, the next start takes any `previous` for its source.
+        if self.left {
+            return Err(self.not_renamed(Errno::EXIST));
+        }
         let Some(file) = self.current.take() else { return Ok(Rotation::None) };
         // `y0`: its lines are taken before the finisher comes to sync it.
         if self.home.config.sync == Sync::EachBatch && self.synced < self.bytes && self.doubt.is_none() {
@@ -101,13 +105,12 @@ impl<D: Disk> Cyclog<D> {
             Ok(()) | Err(Errno::NOENT) => (),
             Err(errno) => {
                 self.current = Some(file);
-                if errno == Errno::EXIST && !self.left && home.is_file(Name::Previous) {
+                if errno == Errno::EXIST && home.is_file(Name::Previous) {
                     // None of ours: it goes out of the way, and this is tried again when it has.
                     let _ = self.finisher.order(Order::SetAside);
                     return Err(Blocked::Finisher);
                 }
-                let doing = format!("rename current to previous in directory {}", home.shown());
-                return Err(Blocked::Trouble(Error::new(doing, errno)));
+                return Err(self.not_renamed(errno));
             }
         }
         let full = Full {
@@ -126,6 +129,11 @@ impl<D: Disk> Cyclog<D> {
             Tail::Unended | Tail::Torn => self.tail = Tail::Unended,
         }
         Ok(Rotation::Renamed(full))
+    }
+
+    fn not_renamed(&self, errno: Errno) -> Blocked {
+        let doing = format!("rename current to previous in directory {}", self.home.shown());
+        Blocked::Trouble(Error::new(doing, errno))
     }
 
     /// ALRM: begins a new file, unless `current` is empty. While the file before is being finished lines go on in this one: a

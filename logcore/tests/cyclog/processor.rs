@@ -48,6 +48,23 @@ fn a_processor_that_hangs_is_ended_when_we_are() {
     }
 }
 
+/// The next start removes a `previous` beside a sealed `processed`: what could not be synced must not be it.
+#[test]
+fn what_is_left_of_a_processor_does_not_cost_what_came_later() {
+    let (mut rig, mut log) = begun(|config| config.processor = Some("copy".into()));
+    rig.refuse(Call::Rename, Errno::IO);
+    log.rotate();
+    rig.work(&mut log);
+    rig.append(&mut log, "two\n");
+    rig.refuse(Call::Sync, Errno::IO);
+    assert_eq!(rig.close(&mut log, true), Some(false));
+    assert_eq!(rig.files(), ["current two|", "newstate ", "processed+ one|"]);
+    rig.relent();
+    drop(log);
+    rig.start();
+    assert_eq!(rig.files(), ["@.s+ one|", "@.u two|", "current "]);
+}
+
 #[test]
 fn a_stop_starts_no_processor() {
     let (mut rig, mut log) = begun(|config| config.processor = Some("copy".into()));
