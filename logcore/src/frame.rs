@@ -425,6 +425,28 @@ impl Framer {
         }
         (source, 0)
     }
+
+    /// So many bytes of what these groups want stand for the first `source` bytes of the batch; and whether they end in the
+    /// middle of a line.
+    pub fn wanted_of(&self, batch: &[u8], groups: &[usize], source: usize) -> (usize, bool) {
+        let (mut wanted, mut start) = (0, 0);
+        let mut in_line = self.continues && !self.lines.is_empty() && self.any_wants(0, groups);
+        for (index, piece) in self.pieces(batch) {
+            if start >= source {
+                break;
+            }
+            let end = self.lines[index].source_end();
+            if self.any_wants(index, groups) {
+                let bare = self.continues && index == 0;
+                let part = if bare { source - start } else { source - start + self.stamp_bytes() };
+                let part = if end <= source { piece.len() } else { part.min(piece.len()) };
+                in_line = !piece[..part].ends_with(b"\n");
+                wanted += part;
+            }
+            start = end;
+        }
+        (wanted, in_line)
+    }
 }
 
 fn count(counts: &mut [usize], wanted: &[bool]) {

@@ -5,6 +5,7 @@
 //! and our own `i`, `R`, `o`, `U`, `sunlimited`, size suffixes, `y`, `r`, `b`, `a` and `p`.
 
 use crate::cyclog::{Config, MARK, Sync};
+use crate::label::LABEL_BYTES;
 use crate::pattern::Pattern;
 use crate::select::{Rule, Sign};
 use crate::stamp::StampKind;
@@ -19,6 +20,8 @@ pub const SIZE_LEAST: u64 = 4096;
 pub const SIZE_MOST: u64 = 104_857_600;
 /// Least number of log files, `current` among them.
 pub const NUM_LEAST: usize = 2;
+/// Most bytes of a suffix: with the label and the dot it is a file's name.
+const CODE_MOST: usize = 255 - LABEL_BYTES - 1;
 /// What an `a`, `r` or `y` can be: a century is as good as never, and every clock can add it.
 const SECONDS_MOST: u64 = 100 * 366 * 86400;
 
@@ -76,6 +79,10 @@ impl Script {
         if parser.script.destinations.is_empty() {
             let nowhere = "no log directory, which begins with . or /, nor another destination: all lines are thrown away";
             parser.script.warnings.push(nowhere.to_owned());
+        } else {
+            for argument in std::mem::take(&mut parser.held) {
+                parser.warn(&argument, "it is for destinations behind it, and there is none; ignored");
+            }
         }
         parser.script
     }
@@ -101,6 +108,8 @@ struct Parser {
     language: Language,
     ceiling: u64,
     config: Config,
+    /// Actions behind the last destination, which say something of the next.
+    held: Vec<OsString>,
 }
 
 impl Parser {
@@ -110,6 +119,7 @@ impl Parser {
             language: Language::Star,
             ceiling: SIZE_MOST,
             config: Config::new(""),
+            held: Vec::new(),
         }
     }
 
@@ -126,6 +136,9 @@ impl Parser {
             b'T' => Some(StampKind::Accustamp),
             _ => None,
         };
+        if b"+-FSRsnUyrbap!w".contains(&letter) {
+            self.held.push(argument.to_owned());
+        }
         match letter {
             b't' | b'd' | b'm' | b'i' | b'T' if index == 0 => {
                 self.script.stamp = stamp;
@@ -173,6 +186,9 @@ impl Parser {
                 code if code.contains(&b'/') => {
                     self.warn(argument, "a suffix of finished files has no /; ignored")
                 }
+                code if code.len() > CODE_MOST => {
+                    self.warn(argument, "a suffix of finished files has at most 229 bytes; ignored")
+                }
                 code => self.config.code = code.to_vec(),
             },
             _ if bytes.contains(&b'/') => {
@@ -183,6 +199,7 @@ impl Parser {
     }
 
     fn destination(&mut self, sink: Sink) {
+        self.held.clear();
         self.script.destinations.push(Destination { rules: self.script.rules.len(), sink });
     }
 
@@ -526,6 +543,30 @@ mod tests {
             assert_eq!(script.warnings.len(), warnings, "{actions:?}: {:?}", script.warnings);
             let nowhere = script.warnings.iter().any(|warning| warning.contains("thrown away"));
             assert_eq!(nowhere, warnings > 0, "{actions:?}: {:?}", script.warnings);
+        }
+    }
+
+    #[test]
+    fn what_is_behind_the_last_destination_is_warned_about() {
+        let check = |actions: &[&str], wanted: &[&str]| {
+            let script = Script::parse(actions.iter().copied());
+            let ignored = |action: &&str| {
+                format!("action {action}: it is for destinations behind it, and there is none; ignored")
+            };
+            let wanted: Vec<_> = wanted.iter().map(ignored).collect();
+            assert_eq!(script.warnings, wanted, "{actions:?}");
+        };
+        check(&["t", "./main", "s16777215", "n20"], &["s16777215", "n20"]);
+        check(&["n5", "./main", "-*", "+*fatal*", "e"], &[]);
+        check(&["./main", "-*", "=f", "wgz", "!gzip", "b1M", "R", "+x"], &["wgz", "!gzip", "b1M", "R", "+x"]);
+    }
+
+    #[test]
+    fn a_suffix_has_room_in_a_name() {
+        for (bytes, wanted) in [(229, 229), (230, 1)] {
+            let script = Script::parse([format!("w{}", "x".repeat(bytes)), "./main".to_owned()]);
+            let Sink::Cyclog(config) = &script.destinations[0].sink else { panic!("a directory") };
+            assert_eq!((config.code.len(), script.warnings.len()), (wanted, usize::from(bytes > 229)));
         }
     }
 

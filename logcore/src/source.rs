@@ -11,6 +11,7 @@
 //! was read is held here, at most a batch, and dies with us.
 
 use crate::strerr::{Errno, Error};
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fs::{self, FileType, Mode, OFlags, SeekFrom};
 use rustix::io::retry_on_intr;
 use rustix::net::{self, RecvFlags, SocketType};
@@ -52,7 +53,7 @@ enum Kind {
     Pipe {
         mirror_in: OwnedFd,
         mirror_out: OwnedFd,
-        /// `None` where /dev/null cannot be opened: read into a buffer instead.
+        /// `None` where /dev/null cannot be had: read into a buffer instead.
         null: Option<OwnedFd>,
         /// Halving it was tried, and going back failed: never again.
         narrowed: bool,
@@ -75,6 +76,8 @@ impl<I: AsFd> Source<I> {
             FileType::Directory => return Err(unreadable(Errno::ISDIR)),
             _ if flags & OFlags::ACCMODE == OFlags::WRONLY => return Err(unreadable(Errno::BADF)),
             FileType::Fifo => pipe_kind(&input).unwrap_or(Kind::Other),
+            // Some files of /proc are streams: what is read of them is gone, and more may come (kmsg).
+            FileType::RegularFile if can_be_awaited(&input) => Kind::Other,
             FileType::RegularFile => Kind::File,
             FileType::Socket if net::sockopt::socket_type(&input) == Ok(SocketType::STREAM) => {
                 // An urgent byte is a byte like others: out of line it would leave a hole in what is looked at.
@@ -225,7 +228,8 @@ impl<I: AsFd> Source<I> {
                     Err(_) => true,
                 }
             }
-            Kind::Socket => len >= 200 && waited >= SOCKET_PATIENCE,
+            // Each of its writes may cost the writer's room a kilobyte: few bytes can be all that it has room for.
+            Kind::Socket => len > 0 && waited >= SOCKET_PATIENCE,
             Kind::File | Kind::Other => false,
         }
     }
@@ -252,12 +256,21 @@ fn is_null(device: u64) -> bool {
     fs::major(device) == 1 && fs::minor(device) == 3
 }
 
+/// Whether a wait for it can be asked for; a file on disk is always ready.
+fn can_be_awaited(input: &impl AsFd) -> bool {
+    let Ok(epoll) = epoll::create(CreateFlags::CLOEXEC) else { return false };
+    epoll::add(&epoll, input, EventData::new_u64(0), EventFlags::IN).is_ok()
+}
+
 /// `None` where we get no pipe of our own.
 fn pipe_kind(input: &impl AsFd) -> Option<Kind> {
     // Not allowed, or allowed no more: the pipe serves as it is.
     let _ = pipe::fcntl_setpipe_size(input, PIPE_BYTES);
     let (mirror_out, mirror_in) = pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
-    let null = fs::open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).ok();
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let null = fs::open("/dev/null", flags, Mode::empty()).ok();
+    // In a careless chroot it is a file, which would get a copy of the log.
+    let null = null.filter(|null| fs::fstat(null).is_ok_and(|stat| is_null(stat.st_rdev)));
     Some(Kind::Pipe { mirror_in, mirror_out, null, narrowed: false })
 }
 
@@ -342,6 +355,15 @@ mod tests {
         file.write_all(b"one\ntwo").expect("there is room");
         file.rewind().expect("it is a file");
         check(Source::new(file).expect("a file can be read"), true);
+    }
+
+    /// What is read of some of these is gone, and a read may wait: they are asked when there is something.
+    #[test]
+    fn a_file_that_can_be_waited_for_is_a_stream() {
+        let file = std::fs::File::open("/proc/self/mounts").expect("Linux");
+        let mut source = Source::new(file).expect("it can be read");
+        assert!(!source.peeks());
+        assert_eq!(look(&mut source).0.len(), 64);
     }
 
     #[test]

@@ -27,6 +27,11 @@ fn number(world: &World, script: &[&str], kind: Call, nth: usize) -> u64 {
     calls.map(|(number, _)| number as u64).nth(nth).expect("it makes so many")
 }
 
+fn number_of(world: &World, script: &[&str], kind: Call) -> usize {
+    let (world, _) = live_in(world.clone(), script, "boot");
+    world.trace.iter().filter(|call| **call == kind).count()
+}
+
 fn read(world: &World, name: &str) -> String {
     let text = world.files.read("./a", name).expect("it is there");
     String::from_utf8_lossy(text).replace('\n', "|")
@@ -301,6 +306,29 @@ fn a_stop_in_the_middle_of_a_rotation_that_fails_is_no_clean_end() {
     assert_eq!(String::from_utf8_lossy(&lines), "onetwo");
 }
 
+/// What one directory has and another cannot take is there once, when both have it.
+#[test]
+fn a_stop_leaves_no_line_to_be_logged_twice() {
+    let script = &["./a", "-*", "+*t*", "./b"];
+    let long = "t".repeat(40_000) + "\n";
+    for writes in [&["one\ntwo\n"][..], &[&long], &["one\n", &long]] {
+        for nth in 0..number_of(&world(writes), script, Call::Append) {
+            let mut start = world(writes);
+            let first = number(&start, script, Call::Append, nth);
+            start.faults = vec![Fault::Fail { first, count: 2, errno: Errno::NOSPC }];
+            start.signals = [(first, Request::Stop)].into();
+            let (mut stopped, _) = live(start, script);
+            stopped.next_session();
+            let (all, life) = live(stopped, script);
+            assert_eq!(life.end, Ok(End::Clean));
+            let input = writes.concat().replace('\n', "");
+            assert_eq!(read(&all, "current").replace('|', ""), input, "{nth}");
+            let other = String::from_utf8_lossy(all.files.read("./b", "current").expect("it is there"));
+            assert_eq!(other.replace('\n', ""), input.replace("one", ""), "{nth}");
+        }
+    }
+}
+
 /// That the input ends is no success of what failed.
 #[test]
 fn it_is_said_to_write_again_only_when_it_does() {
@@ -316,6 +344,21 @@ fn it_is_said_to_write_again_only_when_it_does() {
         let said: Vec<_> = life.said.iter().map(|said| said.split(" after ").next().unwrap_or("")).collect();
         assert_eq!(said, if count == 1 { vec![] } else { vec![trouble, "./a: writing again"] });
     }
+    // Nor is a stop.
+    let mut start = world(&["one\n"]);
+    start.faults = vec![Fault::Refuse(Call::Append, Errno::NOSPC)];
+    start.signals = [(number(&start, A, Call::Append, 0) + 2, Request::Stop)].into();
+    let (_, life) = live(start, A);
+    assert_eq!(life.said, ["unable to write to ./a/current, pausing: out of disk space"]);
+    // Nor are lines that go elsewhere.
+    let mut start = world(&[&full, "two\n", "two\n"]);
+    let script = &["./b", "-two", "s4096", "./a"];
+    start.faults = vec![Fault::Refuse(Call::RenameNew, Errno::ROFS)];
+    start.signals = [(number(&start, script, Call::Append, 3) + 50, Request::Stop)].into();
+    let (all, life) = live(start, script);
+    assert_eq!(all.input.taken as usize, full.len() + 8);
+    let wanted = "unable to rename current to previous in directory ./a, pausing: read-only file system";
+    assert!(life.said.iter().all(|said| said == wanted), "{:.500}", life.said.join("|"));
 }
 
 /// What could not be left in the input comes into the directories all the same.

@@ -292,11 +292,11 @@ fn the_smallest_pipe_counts_as_clogged() {
 }
 
 #[test]
-fn a_socket_is_clogged_when_a_long_piece_has_waited_long() {
+fn a_socket_is_clogged_when_a_piece_has_waited_long() {
     let (read, _write) = UnixStream::pair().unwrap();
     let mut source = Source::new(read).unwrap();
     let second = Duration::from_secs(1);
-    assert!(source.is_clogged(200, second));
-    assert!(!source.is_clogged(199, second));
+    assert!(source.is_clogged(1, second));
+    assert!(!source.is_clogged(0, second));
     assert!(!source.is_clogged(200, second - Duration::from_millis(1)));
 }

@@ -48,10 +48,23 @@ impl std::fmt::Debug for Messages {
 }
 
 /// Of a script without a destination the original says nothing.
-const NOWHERE: &[u8] =
-    b"multilog: warning: no log directory, which begins with . or /, nor another destination: all lines are thrown away\n";
+const NOWHERE: &str = "multilog: warning: no log directory, which begins with . or /, nor another destination: all lines are thrown away\n";
 
 impl<'a> Run<'a> {
+    /// Warnings of what has no effect for want of a destination behind it.
+    fn leads_nowhere(&self) -> String {
+        let destination = |action: &String| action.starts_with(['.', '/', 'e', '=']);
+        let Some(last) = self.script.iter().rposition(destination) else { return NOWHERE.to_owned() };
+        let settings =
+            self.script[last..].iter().filter(|action| action.starts_with(['+', '-', 's', 'n', '!']));
+        settings
+            .map(|action| {
+                let shown = action.as_bytes().escape_ascii();
+                format!("multilog: warning: action {shown}: it is for destinations behind it, and there is none; ignored\n")
+            })
+            .collect()
+    }
+
     fn new(script: &[&str]) -> Run<'a> {
         let script = script.iter().map(|&action| action.to_owned()).collect();
         Run { script, prepare: &|_| {}, drive: &|_, _| {} }
@@ -87,12 +100,11 @@ impl<'a> Run<'a> {
     fn alike(&self, ours: &Left, theirs: &Left) -> Result<(), String> {
         let stamp = Stamp::of_script(&self.script);
         equal("exit code", &ours.status, &theirs.status)?;
-        // The one warning that is ours alone comes first.
-        let nowhere = !self.script.iter().any(|action| action.starts_with(['.', '/', 'e', '=']));
-        let said = if nowhere && !uses_original() {
-            [NOWHERE, &theirs.messages.0].concat()
-        } else {
+        // What is warned of by ours alone comes first.
+        let said = if uses_original() {
             theirs.messages.0.clone()
+        } else {
+            [self.leads_nowhere().as_bytes(), &theirs.messages.0].concat()
         };
         equal("stderr", &ours.messages, &Messages(said))?;
         let (mut ours, mut theirs) = (ours.disk.clone(), theirs.disk.clone());

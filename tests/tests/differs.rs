@@ -292,7 +292,7 @@ fn fault_25_what_is_no_action_is_warned_about_once_and_logging_goes_on() {
     let scripts: [(&[&str], &str); 11] = [
         (&["x", "./main"], "x"),
         (&["log", "./main"], "log"),
-        (&["./main", "--nonsense=1", "Q"], "Q"),
+        (&["--nonsense=1", "./main", "Q"], "Q"),
         (&["", "./main"], "empty"),
         (&["s5000q", "./main"], "s5000q"),
         (&["s5000 ", "./main"], "s5000"),

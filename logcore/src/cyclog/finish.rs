@@ -120,7 +120,7 @@ struct Work<D: Disk> {
     stage: Stage<D>,
     full: Option<Full<D>>,
     moment: Label,
-    /// The name that is kept for it, when younger files may have got theirs.
+    /// Its name: kept for it when younger files may have got theirs, and from the first try on.
     reserved: Option<Label>,
     /// Old logs are removed before anything else.
     retains_first: bool,
@@ -207,6 +207,8 @@ impl<D: Disk> Worker<D> {
             && let Err(error) = self.home.sync(file, Name::Current)
         {
             self.doubtful = Some(generation);
+            // Not by the road, which may wait for the same disk.
+            self.home.lock.disown(&self.home.disk);
             self.voice.say(format!("{error}; writing it anew"));
         }
         if self.doubtful == Some(generation) {
@@ -348,6 +350,7 @@ impl<D: Disk> Work<D> {
             Stage::Sync => {
                 let Some(full) = &self.full else { return Ok(Next::To(Stage::Start)) };
                 if let Err(error) = home.sync(&full.file, Name::Previous) {
+                    home.lock.disown(&home.disk);
                     voice.say(format!("{error}; writing it anew"));
                     voice.tell(Event::SyncFailed { generation: full.generation });
                     return Ok(Next::To(Stage::Rescue));
@@ -375,7 +378,8 @@ impl<D: Disk> Work<D> {
                 }
             },
             Stage::Stranger => {
-                if logs.name(home, Name::Previous, b"u", self.moment)? {
+                let label = *self.reserved.get_or_insert_with(|| logs.namer.next(self.moment));
+                if logs.name_as(home, Name::Previous, b"u", label)? {
                     voice
                         .say(format!("{}/previous is of somebody else; it becomes an old log", home.shown()));
                 }
@@ -418,11 +422,8 @@ impl<D: Disk> Work<D> {
                 Ok(Next::To(Stage::Name(Name::Processed)))
             }
             Stage::Name(file) => {
-                let named = match self.reserved.take() {
-                    Some(label) => logs.name_as(home, *file, &home.config.code, label)?,
-                    None => logs.name(home, *file, &home.config.code, self.moment)?,
-                };
-                if !named {
+                let label = *self.reserved.get_or_insert_with(|| logs.namer.next(self.moment));
+                if !logs.name_as(home, *file, &home.config.code, label)? {
                     voice.say(format!("{}/{} has been removed by somebody", home.shown(), file.text()));
                 }
                 Ok(Next::To(Stage::Named))

@@ -1,5 +1,6 @@
 //! An open log directory: the calls on its few names, each with the message for when it fails.
 
+use super::lock::Lock;
 use super::{Config, MARK};
 use crate::disk::{Disk, How, Kind, Stat};
 use crate::strerr::{Errno, Error};
@@ -38,6 +39,7 @@ pub(super) struct Home<D: Disk> {
     pub(super) disk: D,
     pub(super) dir: D::Dir,
     pub(super) config: Config,
+    pub(super) lock: Lock<D>,
 }
 
 impl<D: Disk> Home<D> {
@@ -69,9 +71,9 @@ impl<D: Disk> Home<D> {
         }
     }
 
-    /// Whether a name is there and stands for a regular file.
-    pub(super) fn is_file(&self, name: Name) -> bool {
-        matches!(self.stat(name), Ok(Some(Stat { kind: Kind::Regular, .. })))
+    /// What a name stands for, if it is there.
+    pub(super) fn kind(&self, name: Name) -> Option<Kind> {
+        self.stat(name).ok().flatten().map(|stat| stat.kind)
     }
 
     /// Removes a name; that it is not there is as good.

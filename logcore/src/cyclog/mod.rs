@@ -13,6 +13,7 @@ use crate::stamp::{StampKind, Zone};
 use crate::strerr::{Errno, Error};
 use finish::{Event, Finisher, First, Full, Order};
 use home::{Home, Name};
+use lock::{Begins, Lock};
 use oldlogs::OldLogs;
 use period::Period;
 use recover::{Current, Found, Plan};
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 mod finish;
 mod home;
+mod lock;
 pub mod name;
 mod oldlogs;
 mod period;
@@ -125,13 +127,11 @@ pub enum Blocked {
 /// An opened, locked, looked-at directory in which nothing has been changed.
 pub struct Opened<D: Disk> {
     home: Home<D>,
-    lock: D::File,
     found: Found,
     logs: OldLogs,
     warning: Option<String>,
-    /// What `lock` says of the last writer, and whether its file began with the beginning of a line.
-    last: Writer,
-    last_began_line: bool,
+    /// What `lock` says of the last writer, and how its file began.
+    last: (Writer, Begins),
 }
 
 impl<D: Disk> Opened<D> {
@@ -148,17 +148,16 @@ impl<D: Disk> Opened<D> {
         let _ = disk.make_dir(&config.dir);
         let dir = disk.open_dir(&config.dir);
         let dir = dir.map_err(|errno| Error::new(format!("open directory {shown}"), errno))?;
-        let home = Home { disk, dir, config };
-        let unlocked = |errno| Error::new(format!("lock directory {shown}"), errno);
-        let lock = home.disk.open(&home.dir, Name::Lock.os(), How::Lock).map_err(unlocked)?;
-        take_lock(&home.disk, &lock).map_err(unlocked)?;
+        let lock = Lock::take(&disk, &dir);
+        let lock = lock.map_err(|errno| Error::new(format!("lock directory {shown}"), errno))?;
+        let home = Home { disk, dir, config, lock };
         let found = Found::look(&home)?;
         if found.current.is_some() {
             home.open(Name::Current, How::Append)?;
         }
         let (logs, warning) = OldLogs::survey(&home)?;
-        let (last, last_began_line) = read_writer(&home.disk, &lock);
-        Ok(Opened { home, lock, found, logs, warning, last, last_began_line })
+        let last = home.lock.last(&home.disk);
+        Ok(Opened { home, found, logs, warning, last })
     }
 
     /// Mends what was found, and opens `current`. `say` takes warnings.
@@ -175,17 +174,20 @@ impl<D: Disk> Opened<D> {
             say(warning);
         }
         let home = self.home;
-        let this_boot = writer.boot.is_some() && writer.boot == self.last.boot;
+        if home.lock.is_shared() {
+            say(format!("{}/lock has another name: it is not written to", home.shown()));
+        }
+        let (last, last_begins) = self.last;
+        let this_boot = writer.boot.is_some() && writer.boot == last.boot;
         let whole = if this_boot { recover::whole(&home, &mut self.found) } else { None };
         let Plan { steps, current, process } =
             recover::plan(&self.found, this_boot, home.config.processor.is_some());
         let moment = home.disk.now();
         // It gets its name when its processor is done, and is older than what gets one now.
         let first = (process || whole.is_some()).then(|| self.logs.namer.next(moment));
-        let is_cut = whole.as_ref().is_some_and(|(_, is_cut)| *is_cut);
         let first = first.map(|moment| match whole {
             None => First::Process(moment),
-            Some((file, _)) => {
+            Some(file) => {
                 let file = Arc::new(file);
                 First::Finish(Full { file, generation: BEFORE_ALL, moment, synced: 0, doubtful: false })
             }
@@ -201,19 +203,21 @@ impl<D: Disk> Opened<D> {
             Current::Continue => continue_current(&home, self.found.current.is_some_and(|stat| stat.safe))?,
         };
         home.sync_dir()?;
-        // The last line of `previous` was to go on here, and nothing has come: it ends here, or what comes would be its rest.
-        let is_owed = bytes == 0 && is_cut;
+        // The last line of the file before was to go on here, and nothing has come: it ends here, or what comes would be its rest.
+        let is_cut = || recover::ends_in_line(&home, &self.logs).unwrap_or(last_begins == Begins::InLine);
+        let is_owed = bytes == 0 && is_cut();
         if is_owed && home.disk.append(&file, b"\n") == Ok(1) {
             bytes = 1;
         }
         // A disk that is full is no reason not to start: whoever finds less in `lock` believes less.
-        let begins_line = !is_owed && (bytes == 0 || (this_boot && self.last_began_line));
-        if let Err(errno) = write_writer(&home.disk, &self.lock, writer, begins_line) {
-            say(home.error("write", Name::Lock, errno).to_string());
+        let begins_line = !is_owed && (bytes == 0 || (this_boot && last_begins == Begins::Line));
+        let begins = if begins_line { Begins::Line } else { Begins::InLine };
+        if let Err(error) = home.lock.begin(&home, writer, begins) {
+            say(error.to_string());
         }
         let too_many = self.logs.count > home.config.num.max(2) - 1 || home.config.bytes < u64::MAX;
         let first = first.or_else(|| too_many.then_some(First::Retain));
-        let same_input = writer.input.is_some() && writer.input == self.last.input;
+        let same_input = writer.input.is_some() && writer.input == last.input;
         if tail == Tail::Unended {
             say(format!("{}/current ends in the middle of a line; ending it", home.shown()));
         }
@@ -230,8 +234,6 @@ impl<D: Disk> Opened<D> {
         let home = Arc::new(home);
         Ok(Cyclog {
             finisher: Finisher::new(Arc::clone(&home), self.logs, bell, first),
-            lock: self.lock,
-            writer: writer.clone(),
             current: Some(Arc::new(file)),
             generation: 0,
             named: 0,
@@ -247,7 +249,7 @@ impl<D: Disk> Opened<D> {
             doubt: None,
             left: false,
             tail,
-            begins_line,
+            begins,
             closing: Closing::No,
         })
     }
@@ -255,18 +257,6 @@ impl<D: Disk> Opened<D> {
 
 /// The generation of a file that an earlier logger has filled.
 const BEFORE_ALL: u64 = u64::MAX;
-
-/// Locks, trying for a moment: a logger that is killed just as it starts its processor leaves a child that has the lock
-/// until it becomes `sh`.
-fn take_lock<D: Disk>(disk: &D, lock: &D::File) -> Result<(), Errno> {
-    for _ in 0..10 {
-        match disk.lock(lock) {
-            Err(Errno::AGAIN) => disk.sleep(Duration::from_millis(20)),
-            other => return other,
-        }
-    }
-    disk.lock(lock)
-}
 
 /// A new `current`. An empty one that an earlier try has left will do.
 fn make_current<D: Disk>(home: &Home<D>) -> Result<D::File, Error> {
@@ -305,32 +295,9 @@ fn continue_current<D: Disk>(home: &Home<D>, safe: bool) -> Result<(D::File, u64
     Ok((file, stat.size, tail))
 }
 
-/// What `lock` says; nothing when the original, or nobody, wrote to it. And whether `current` begins with the beginning of a
-/// line, not in the middle of one that began in the file before.
-fn read_writer<D: Disk>(disk: &D, lock: &D::File) -> (Writer, bool) {
-    let mut buffer = [0; 256];
-    let read = disk.read_at(lock, 0, &mut buffer).unwrap_or(0);
-    let text = String::from_utf8_lossy(&buffer[..read]);
-    let mut lines = text.lines().map(|line| (line != "-" && !line.is_empty()).then(|| line.to_owned()));
-    let writer = Writer { boot: lines.next().flatten(), input: lines.next().flatten() };
-    (writer, lines.next().flatten().as_deref() == Some(BEGINS_LINE))
-}
-
 /// How far local time is ahead.
 fn local(second: i64) -> i64 {
     Zone::Local.east(second)
-}
-
-/// The third line of `lock`: `current` begins with the beginning of a line.
-const BEGINS_LINE: &str = "line";
-
-/// Writes over what is in `lock` and cuts the rest: that takes no new space.
-fn write_writer<D: Disk>(disk: &D, lock: &D::File, writer: &Writer, begins_line: bool) -> Result<(), Errno> {
-    let line = |line: &Option<String>| line.clone().unwrap_or_else(|| "-".to_owned());
-    let begins = if begins_line { BEGINS_LINE } else { "-" };
-    let text = format!("{}\n{}\n{begins}\n", line(&writer.boot), line(&writer.input));
-    disk.overwrite(lock, text.as_bytes())?;
-    disk.truncate(lock, text.len() as u64)
 }
 
 /// How `current` ends.
@@ -350,9 +317,6 @@ enum Tail {
 pub struct Cyclog<D: Disk> {
     home: Arc<Home<D>>,
     finisher: Finisher<D>,
-    /// Held for its lock; its content says who writes.
-    lock: D::File,
-    writer: Writer,
     /// Missing only in the middle of a rotation.
     current: Option<Arc<D::File>>,
     /// Counts the files that were `current`.
@@ -375,8 +339,8 @@ pub struct Cyclog<D: Disk> {
     /// `previous` was left for the next start.
     left: bool,
     tail: Tail,
-    /// `current` begins with the beginning of a line; `lock` says so too.
-    begins_line: bool,
+    /// How `current` begins; `lock` says so too.
+    begins: Begins,
     /// No more lines come, and no file begins for them.
     ending: bool,
     closing: Closing,
@@ -469,13 +433,10 @@ impl<D: Disk> Cyclog<D> {
         Ok(written)
     }
 
-    /// Says in `lock` who writes, and how `current` begins. Where that fails, the next start believes what it must not only of
-    /// a line torn by a kill before then.
-    fn sign(&mut self, begins_line: bool) {
-        self.begins_line = begins_line;
-        if self.doubt.is_none() {
-            let _ = write_writer(&self.home.disk, &self.lock, &self.writer, begins_line);
-        }
+    /// `current` begins so, or will.
+    fn sign(&mut self, begins: Begins) {
+        self.begins = begins;
+        self.home.lock.sign(&self.home.disk, begins);
     }
 
     /// `y0`: puts what has been written on disk, now, and the name of its file.
@@ -503,11 +464,12 @@ impl<D: Disk> Cyclog<D> {
         Ok(())
     }
 
-    /// A sync failed: nothing goes on before what was in doubt has been written anew. While it is, a killed logger's
-    /// `current` must not be trusted by the next: `lock` names nobody.
+    /// A sync failed: nothing goes on before what was in doubt has been written anew. While it is, `lock` names nobody.
     fn doubt(&mut self, generation: u64) {
-        self.doubt = Some(generation);
-        let _ = write_writer(&self.home.disk, &self.lock, &Writer::default(), false);
+        // The younger of two, which is written anew after the other.
+        let age = |generation: u64| generation.wrapping_sub(BEFORE_ALL);
+        self.doubt = self.doubt.into_iter().chain([generation]).max_by_key(|generation| age(*generation));
+        self.home.lock.disown(&self.home.disk);
         if generation == self.generation {
             self.rotation = Rotation::Due;
         }
@@ -584,7 +546,7 @@ impl<D: Disk> Cyclog<D> {
                 self.left = left;
                 if !left && generation.is_some() && generation == self.doubt {
                     self.doubt = None;
-                    self.sign(self.begins_line);
+                    self.home.lock.own(&self.home.disk, self.begins);
                 }
                 let _ = self.settle();
             }
@@ -606,7 +568,7 @@ impl<D: Disk> Cyclog<D> {
         self.tail = Tail::Unended;
         let Some(current) = &self.current else { return };
         let disk = &self.home.disk;
-        let size = (self.bytes, self.begins_line);
+        let size = (self.bytes, self.begins == Begins::Line);
         let Some(whole) = torn::source_is_pending(disk, current, size, stamp, pending) else { return };
         // A file that cannot be cut gets a newline instead: the line is then there in part and whole.
         if self.home.disk.truncate(current, whole).is_ok() {
@@ -614,16 +576,17 @@ impl<D: Disk> Cyclog<D> {
         }
     }
 
-    /// Takes back the last `count` bytes, the beginning of a line that was not written whole, so that they can stay in
-    /// the input. False when that is impossible; the line is then ended.
-    pub fn take_back(&mut self, count: usize) -> bool {
+    /// Takes back the last `count` bytes, so that their source can stay in the input; `in_line`: what is left ends in the
+    /// middle of a line. False when that is impossible; a line that was not written whole is then ended.
+    pub fn take_back(&mut self, count: usize, in_line: bool) -> bool {
         let Some(current) = &self.current else { return false };
         let count = count as u64;
         if count > self.bytes || self.home.disk.truncate(current, self.bytes - count).is_err() {
             return false;
         }
         self.bytes -= count;
-        self.tail = Tail::Whole;
+        self.synced = self.synced.min(self.bytes);
+        self.tail = if in_line { Tail::InLine } else { Tail::Whole };
         true
     }
 

@@ -22,6 +22,8 @@ pub(super) struct OldLogs {
     pub(super) namer: Namer,
     /// How many there were at the last survey, and were named since.
     pub(super) count: usize,
+    /// The newest one that counts, as far as names say.
+    pub(super) newest: Option<OsString>,
     /// Entries that could not be removed: named once, then neither counted nor tried again.
     undeletable: BTreeSet<OsString>,
     /// What keeps old logs from being removed at all.
@@ -35,13 +37,16 @@ impl OldLogs {
         let now = home.disk.now();
         let mut future: Option<OsString> = None;
         let mut count = 0;
+        let mut newest: Option<OsString> = None;
         logs.each(home, |namer, found, label| {
             count += 1;
             if !namer.found(label, now) {
                 future.get_or_insert_with(|| found.to_owned());
+            } else if newest.as_deref().is_none_or(|newest| newest < found) {
+                newest = Some(found.to_owned());
             }
         })?;
-        logs.count = count;
+        (logs.count, logs.newest) = (count, newest);
         let warning = future.map(|name| {
             format!("{}/{} is dated in the future; it counts as an old log", home.shown(), name.display())
         });
@@ -94,6 +99,7 @@ impl OldLogs {
             match home.disk.rename_new(&home.dir, file.os(), &old) {
                 Ok(()) => {
                     self.count += 1;
+                    self.newest = Some(old);
                     return Ok(true);
                 }
                 Err(Errno::NOENT) => return Ok(false),

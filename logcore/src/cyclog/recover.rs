@@ -23,8 +23,10 @@
 use super::home::{Home, Name};
 use super::oldlogs::OldLogs;
 use crate::disk::{Disk, How, Kind, Stat};
-use crate::label::Label;
+use crate::label::{LABEL_BYTES, Label};
 use crate::strerr::{Errno, Error};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 /// What a directory holds when it is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,7 +101,6 @@ impl Found {
 /// Whether an old log of this directory is this very file: the original links and then unlinks.
 fn has_other_name<D: Disk>(home: &Home<D>, file: Option<Stat>) -> Result<bool, Error> {
     let Some(file) = file.filter(|file| file.links > 1) else { return Ok(false) };
-    use std::os::unix::ffi::OsStrExt;
     let mut named = false;
     let listed = home.disk.list(&home.dir, &mut |name, kind| {
         if kind == Kind::Regular && !named && super::name::parse(name.as_bytes()).is_some() {
@@ -110,21 +111,40 @@ fn has_other_name<D: Disk>(home: &Home<D>, file: Option<Stat>) -> Result<bool, E
     Ok(named)
 }
 
-/// A `previous` that a logger of this boot has left, and whether it ends in the middle of a line: it is all there, but for the
-/// disk. `None`: there is none, or it cannot be opened.
-pub(super) fn whole<D: Disk>(home: &Home<D>, found: &mut Found) -> Option<(D::File, bool)> {
+/// A `previous` that a logger of this boot has left: it is all there, but for the disk. `None`: there is none, or it cannot
+/// be opened.
+pub(super) fn whole<D: Disk>(home: &Home<D>, found: &mut Found) -> Option<D::File> {
     let is_done = found.processed.is_some_and(|processed| processed.safe);
     let previous = found.previous.filter(|previous| !previous.safe && previous.size > 0)?;
     if is_done || found.previous_is_named {
         return None;
     }
     let file = home.open(Name::Previous, How::Append).ok()?;
-    let mut last = [0];
-    if home.disk.read_at(&file, previous.size - 1, &mut last) != Ok(last.len()) {
-        return None;
-    }
+    // One that cannot be read cannot be written anew either.
+    home.disk.read_at(&file, previous.size - 1, &mut [0]).ok()?;
     found.previous_is_whole = true;
-    Some((file, last != [b'\n']))
+    Some(file)
+}
+
+/// Whether the file before an empty `current` ends in the middle of a line. `None`: there is none, or it cannot be read, or it
+/// may be in the words of a processor.
+pub(super) fn ends_in_line<D: Disk>(home: &Home<D>, logs: &OldLogs) -> Option<bool> {
+    let name = match home.kind(Name::Previous) {
+        Some(Kind::Regular) => Name::Previous.os().to_owned(),
+        _ => logs.newest.clone().filter(|name| is_in_our_words(home, name))?,
+    };
+    let file = home.disk.open(&home.dir, &name, How::Read).ok()?;
+    let size = home.disk.stat_file(&file).ok()?.size;
+    let mut last = [b'\n'];
+    if size > 0 {
+        home.disk.read_at(&file, size - 1, &mut last).ok()?;
+    }
+    Some(last != [b'\n'])
+}
+
+fn is_in_our_words<D: Disk>(home: &Home<D>, old_log: &OsStr) -> bool {
+    let suffix = &old_log.as_bytes()[LABEL_BYTES + 1..];
+    suffix == b"u" || (home.config.processor.is_none() && suffix == home.config.code)
 }
 
 /// The steps for what was found. `this_boot`: what is there was last written by us, since the machine was started.

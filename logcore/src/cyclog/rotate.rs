@@ -2,8 +2,8 @@
 
 use super::home::Name;
 use super::period::Period;
-use super::{Blocked, Cyclog, Full, Order, Sync, Tail, Writer, local, make_current, write_writer};
-use crate::disk::Disk;
+use super::{Begins, Blocked, Cyclog, Full, Order, Sync, Tail, local, make_current};
+use crate::disk::{Disk, Kind};
 use crate::label::Label;
 use crate::strerr::{Errno, Error};
 use std::sync::Arc;
@@ -91,21 +91,29 @@ impl<D: Disk> Cyclog<D> {
                 // Then the finisher writes it anew, and nothing is taken before that.
                 Err(_) => {
                     self.doubt = Some(self.generation);
-                    let _ = write_writer(&self.home.disk, &self.lock, &Writer::default(), false);
+                    self.home.lock.disown(&self.home.disk);
                 }
             }
         }
-        if self.tail != Tail::Whole && self.begins_line {
-            self.sign(false);
+        if self.tail != Tail::Whole && self.begins == Begins::Line {
+            self.sign(Begins::InLine);
         }
         let home = &self.home;
-        let renamed = home.disk.rename_new(&home.dir, Name::Current.os(), Name::Previous.os());
+        let rename = || home.disk.rename_new(&home.dir, Name::Current.os(), Name::Previous.os());
+        let renamed = match rename() {
+            // A link or a FIFO has nothing in it.
+            Err(Errno::EXIST) if matches!(home.kind(Name::Previous), Some(Kind::Link | Kind::Other)) => {
+                let _ = home.unlink(Name::Previous);
+                rename()
+            }
+            renamed => renamed,
+        };
         match renamed {
             // Somebody removed `current`: what the file holds is out of reach by any name, so begin another.
             Ok(()) | Err(Errno::NOENT) => (),
             Err(errno) => {
                 self.current = Some(file);
-                if errno == Errno::EXIST && home.is_file(Name::Previous) {
+                if errno == Errno::EXIST && home.kind(Name::Previous) == Some(Kind::Regular) {
                     // None of ours: it goes out of the way, and this is tried again when it has.
                     let _ = self.finisher.order(Order::SetAside);
                     return Err(Blocked::Finisher);
@@ -123,7 +131,7 @@ impl<D: Disk> Cyclog<D> {
         self.generation += 1;
         (self.bytes, self.synced, self.asked) = (0, 0, Asked::No);
         match self.tail {
-            Tail::Whole if !self.begins_line => self.sign(true),
+            Tail::Whole if self.begins != Begins::Line => self.sign(Begins::Line),
             Tail::Whole | Tail::InLine => (),
             // It was full: the newline that is owed comes first in the next file, or what comes there would be its rest.
             Tail::Unended | Tail::Torn => self.tail = Tail::Unended,

@@ -57,8 +57,12 @@ struct Outlet<D: Disk> {
 }
 
 impl<D: Disk> Outlet<D> {
-    /// It works: says so where it was complained of.
+    /// Says that it works again where it was complained of, unless a new file is still under way: the finisher or the end
+    /// holds that back, and nobody has tried again.
     fn settle(&mut self, uptime: Duration, say: Say<'_>) {
+        if !self.cyclog.is_settled() {
+            return;
+        }
         self.is_idle = false;
         if let Some(lasted) = self.complaint.settled(uptime) {
             say(again(&self.cyclog.shown(), lasted));
@@ -432,6 +436,8 @@ impl<I: Io, D: Disk> Pump<I, D> {
             outlet.written += outlet.cyclog.append(&text[outlet.written..])?;
         }
         outlet.cyclog.sync_now()?;
+        // Where a new file is under way still, `tick` sees it through.
+        outlet.is_idle = true;
         outlet.settle(self.disk.uptime(), say);
         Ok(())
     }
@@ -458,18 +464,29 @@ impl<I: Io, D: Disk> Pump<I, D> {
     }
 
     /// The road ends before every destination has the frame. Returns how many of its bytes all of them have, to be taken. What a
-    /// directory got of a line that stays in the input is taken back, if it can be.
+    /// directory got of the rest, which stays in the input, is taken back, if it can be: not where it reaches back into a
+    /// file that is full.
     fn settle_for_less(&mut self, frame: &[u8]) -> usize {
         let (mut all, _) = self.framer.settled(frame, &self.output.groups, self.output.written);
         for outlet in &mut self.outlets {
             let (source, vain) = self.framer.settled(frame, &[outlet.group], outlet.written);
-            let kept = if vain > 0 && !outlet.cyclog.take_back(vain) {
-                // It reaches back into a file that is full: so much of the line is logged, and the next logger logs the rest.
-                vain.saturating_sub(self.framer.stamp_bytes())
-            } else {
+            let kept = if vain == 0 {
                 0
+            } else if outlet.cyclog.take_back(vain, false) {
+                outlet.written -= vain;
+                0
+            } else {
+                // So much of the line is logged, and the next logger logs the rest.
+                vain.saturating_sub(self.framer.stamp_bytes())
             };
             all = all.min(source + kept);
+        }
+        for outlet in &mut self.outlets {
+            let (wanted, in_line) = self.framer.wanted_of(frame, &[outlet.group], all);
+            if outlet.written > wanted {
+                // What cannot be is there again after the next start.
+                outlet.cyclog.take_back(outlet.written - wanted, in_line);
+            }
         }
         all
     }
@@ -517,8 +534,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
             let next = match cyclog.tick() {
                 Ok(next) => {
                     let outlet = &mut self.outlets[index];
-                    // A rotation that the finisher or the end holds back has not been tried again.
-                    if outlet.is_idle && outlet.cyclog.is_settled() {
+                    if outlet.is_idle {
                         outlet.settle(self.disk.uptime(), say);
                     }
                     next
@@ -547,7 +563,8 @@ impl<I: Io, D: Disk> Pump<I, D> {
                 match outlet.cyclog.close(self.stopping.is_some()) {
                     Ok(on_disk) => {
                         safe &= on_disk;
-                        if on_disk {
+                        // After a stop nothing of what failed has been tried again.
+                        if on_disk && self.stopping.is_none() {
                             outlet.settle(uptime, say);
                         }
                     }

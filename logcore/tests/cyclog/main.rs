@@ -23,6 +23,7 @@ const BOOT: &str = "this boot";
 const INPUT: &str = "0:1";
 /// What `lock` says when ours wrote it and `current` begins with the beginning of a line.
 const OURS: &str = "this boot|0:1|line|";
+const CUT: &str = "this boot|0:1|-|";
 /// Two names of old logs, long ago.
 const OLD: &str = "@400000003b4a39c23294b13c.s";
 const OLDER: &str = "@400000003b4a39c200000000.s";

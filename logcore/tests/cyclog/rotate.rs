@@ -184,7 +184,7 @@ fn alrm_begins_a_new_file_unless_current_is_empty() {
     log.rotate();
     rig.append(&mut log, "par");
     log.rotate();
-    assert!(log.take_back(3));
+    assert!(log.take_back(3, false));
     rig.work(&mut log);
     assert_eq!(rig.files(), ["@.s+ one|", "@.s+ two|three|", "@.s+ none|", "current "]);
     // Should it fill the file, that is one new file, not two.
@@ -224,6 +224,20 @@ fn a_rotation_goes_on_by_itself() {
     rig.relent();
     rig.work(&mut log);
     assert_eq!(rig.files(), ["@.s+ one|", "@.s+ two|", "current "]);
+}
+
+#[test]
+fn a_name_that_cannot_be_given_is_told_once_and_kept() {
+    let (mut rig, mut log) = begun(|_| ());
+    log.rotate();
+    rig.refuse(Call::RenameNew, Errno::ROFS);
+    rig.work_for(&mut log, Duration::from_secs(30));
+    assert_eq!(rig.said.len(), 1, "{:?}", rig.said);
+    let name =
+        rig.said[0].split(' ').find(|word| word.starts_with('@')).unwrap().trim_end_matches(',').to_owned();
+    rig.relent();
+    rig.work(&mut log);
+    assert_eq!(rig.old_logs(), [OsString::from(name)]);
 }
 
 /// While the finisher is in the way, nobody tries what has failed: that is no success.
@@ -351,7 +365,7 @@ fn the_current_of_somebody_else_is_not_written_to() {
     rig.world.lock().files.place("./a", "current", Inode::old(b"of somebody else\n", false));
     assert_eq!(trouble(log.append(b"two\n")), "unable to create ./a/current: file already exists");
     // Nor is there anything to take back from.
-    assert!(!log.take_back(1));
+    assert!(!log.take_back(1, false));
     assert_eq!(rig.files(), ["current of somebody else|", "previous one|"]);
     rig.remove("current");
     rig.append(&mut log, "two\n");
@@ -408,14 +422,14 @@ fn a_current_that_somebody_removed_is_followed_by_another() {
 fn the_beginning_of_a_line_can_be_taken_back() {
     let (mut rig, mut log) = started(|_| ());
     rig.append(&mut log, "one\ntw");
-    assert!(!log.take_back(7));
+    assert!(!log.take_back(7, false));
     rig.refuse(Call::Truncate, Errno::IO);
-    assert!(!log.take_back(2));
+    assert!(!log.take_back(2, false));
     rig.relent();
-    assert!(log.take_back(2));
+    assert!(log.take_back(2, false));
     rig.append(&mut log, "three\n");
     assert_eq!(rig.files(), ["current one|three|"]);
-    assert!(log.take_back(10));
+    assert!(log.take_back(10, false));
     assert_eq!(rig.files(), ["current "]);
     assert_eq!(rig.close(&mut log, false), Some(true));
     assert_eq!(rig.files(), ["current+ "]);

@@ -31,6 +31,48 @@ fn lock_says_who_writes() {
     check(&line(400), Some(BOOT), Some(INPUT), OURS);
 }
 
+/// A line goes on in the next file. Where nothing of it has come there, what comes next is not its rest.
+#[test]
+fn a_line_that_was_to_go_on_in_an_empty_file_ends_there() {
+    let old = "@400000003b4a39c23294b13c.s";
+    let check = |name: &str, content: &str, lock: &str, processor: bool, wanted: &str| {
+        let mut rig = Rig::new(|config| config.processor = processor.then(|| "fail".into()));
+        rig =
+            rig.with(name, content, !name.ends_with('u')).with("current", "", true).with("state", "", false);
+        let mut rig = rig.with("lock", &lock.replace('|', "\n"), false);
+        rig.start();
+        assert_eq!(rig.read("current").as_deref(), Some(wanted), "{name} {content} {lock}");
+        assert_eq!(rig.read("lock").as_deref(), Some(if wanted.is_empty() { OURS } else { CUT }));
+    };
+    check(old, "one\ntw", "", false, "|");
+    check(old, "one\ntwo\n", "this boot|0:1|-|", false, "");
+    check("@400000003b4a39c23294b13c.u", "one\ntw", "another|0:1|line|", true, "|");
+    check("previous", "one\ntw", "this boot|0:1|-|", true, "|");
+    // What a processor or somebody else has made of it says nothing; `lock` may.
+    check(old, "packed", OURS, true, "");
+    check(old, "packed", "this boot|0:1|-|", true, "|");
+    check("@400000003b4a39c23294b13c.s.gz", "packed", OURS, false, "");
+    check("@400000003b4a39c23294b13c.s.gz", "packed", "-|-|-|", false, "");
+}
+
+/// What is written to it would be written there.
+#[test]
+fn a_lock_that_has_another_name_is_not_written_to() {
+    let mut rig = Rig::new(|_| ()).with("current", "one\n", true).with("state", "", false);
+    {
+        let mut world = rig.world.lock();
+        let directory = world.files.directories.get_mut(std::path::Path::new("./a")).unwrap();
+        let current = directory.live[OsStr::new("current")];
+        directory.live.insert("lock".into(), current);
+    }
+    let mut log = rig.open().unwrap();
+    assert_eq!(rig.said, ["./a/lock has another name: it is not written to"]);
+    rig.append(&mut log, "two\n");
+    log.rotate();
+    rig.work(&mut log);
+    assert_eq!(rig.read("lock").as_deref(), Some("one|two|"));
+}
+
 #[test]
 fn a_disk_that_is_full_is_no_reason_not_to_start() {
     let mut rig = Rig::new(|_| ()).with("current", "one\n", true).with("state", "", false);

@@ -43,6 +43,26 @@ fn y0_puts_each_batch_on_disk() {
     assert_eq!(rig.calls(Call::SyncDir), calls + 1);
 }
 
+/// The road may be held up by the same disk, and be killed there.
+#[test]
+fn a_failed_sync_is_not_believed_though_the_road_has_not_heard_of_it() {
+    let (rig, mut log) = begun(|config| config.sync = Sync::Within(Duration::from_secs(1)));
+    rig.refuse(Call::Sync, Errno::IO);
+    rig.rest(Duration::from_secs(2));
+    tick(&mut log);
+    assert_eq!(rig.read("lock").as_deref(), Some("-|-|-|"));
+    // Nor of a full file.
+    let (mut rig, mut log) = begun(|_| ());
+    log.rotate();
+    rig.append(&mut log, "two\n");
+    rig.refuse(Call::Sync, Errno::IO);
+    tick(&mut log);
+    assert_eq!(rig.read("lock").as_deref(), Some("-|-|-|"));
+    rig.relent();
+    rig.work(&mut log);
+    assert_eq!((rig.read("lock").as_deref(), rig.files().len()), (Some(OURS), 2), "{:?}", rig.files());
+}
+
 #[test]
 fn without_y0_no_batch_is_synced() {
     for sync in [Sync::AtRotation, Sync::Within(Duration::from_secs(5))] {

@@ -304,6 +304,29 @@ fn symbolic_links_named_like_old_logs_are_left_alone() {
     assert_eq!(kept_lines(&rig), ["line 3\n", "line 4\n"]);
 }
 
+/// Made while the logger runs; the original writes over them too.
+#[test]
+fn what_is_no_file_gives_way_to_a_full_one() {
+    for what in ["link", "fifo"] {
+        let rig = Rig::new();
+        let running = rig.start(&["n9", "./log"]);
+        rig.pipe.write(b"one\n");
+        rig.wait_for_current(b"one\n");
+        let previous = rig.log().join("previous");
+        if what == "link" {
+            symlink("../nowhere", &previous).expect("own directory");
+        } else {
+            mknodat(CWD, &previous, FileType::Fifo, 0o600.into(), 0).expect("own directory");
+        }
+        running.signal(Signal::ALARM);
+        wait_until(SOON, "an old log", || rig.log().old_logs().len() == 1);
+        let out = stop(running, Signal::TERM);
+        assert_eq!(out.messages(), "", "{what}");
+        assert_eq!(rig.log().all(), b"one\n", "{what}");
+        assert!(!rig.join("nowhere").exists(), "{what}");
+    }
+}
+
 /// Makes a file one that even root cannot delete, until dropped.
 struct Immutable(PathBuf);
 

@@ -157,6 +157,13 @@ fn without_dev_it_logs() {
     );
 }
 
+/// As in a careless chroot: it would get a copy of the log, until its disk is full.
+#[test]
+fn where_dev_null_is_a_file_it_logs() {
+    let script = r#"mount -t tmpfs -o size=8k none /dev && : >/dev/null && exec "$0" "$@""#;
+    logs_behind(&["unshare", "-Urm", "sh", "-c", script], &["s4096", "n99", "./log"]);
+}
+
 #[test]
 fn a_small_stack_is_enough() {
     logs_behind(&["prlimit", "--stack=131072"], &["s4096", "n99", "!cat", "./log"]);

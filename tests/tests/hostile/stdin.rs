@@ -150,6 +150,22 @@ fn kills_lose_nothing_of_a_stream_socket() {
     right_after_kills(&rig, &writer.join().expect("the writer"), kills, seed);
 }
 
+/// Each of its writes costs far more room than it has bytes: few bytes can be all that it has room for.
+#[test]
+fn a_socket_with_little_room_is_no_trap() {
+    let rig = Rig::new();
+    let (reader, writer) = UnixStream::pair().expect("sockets");
+    rustix::net::sockopt::set_socket_send_buffer_size(&writer, 4096).expect("a socket");
+    let running = rig.logger(&["./log"]).spawn_on(std::os::fd::OwnedFd::from(reader));
+    let writer = std::thread::spawn(move || {
+        let line = [&[b'x'; 40][..], b"\n"].concat();
+        line.iter().for_each(|byte| (&writer).write_all(&[*byte]).expect("a reader"));
+    });
+    wait_until(SOON, "the line is written", || writer.is_finished());
+    let out = running.wait_open();
+    assert_eq!((out.status().as_str(), rig.log().all().len()), ("exit 0", 41));
+}
+
 #[track_caller]
 fn right_after_kills(rig: &Rig, corpus: &Corpus, kills: usize, seed: u64) {
     let rules =
