@@ -45,12 +45,14 @@ pub struct Keeper {
 
 impl Keeper {
     /// Takes possession of the directory `name`, as the user wrote it, and makes it the current one. From here on TERM and
-    /// INT are requests to stop the service and leave.
+    /// INT are requests to stop the service and leave; HUP and ALRM do nothing: sent to a whole process group they are meant
+    /// for the service, which would outlive its supervise.
     ///
     /// Errors end supervise; nothing was started.
     pub fn new(name: &[u8]) -> Result<Keeper, Trouble> {
-        let signals = Signals::listen(&[Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT])
-            .map_err(|errno| Trouble::new(&[b"create pipe for ", name], errno))?;
+        let listened = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGALRM];
+        let signals =
+            Signals::listen(&listened).map_err(|errno| Trouble::new(&[b"create pipe for ", name], errno))?;
         let (home, normally_down) = Home::take(name)?;
         let mut keeper = Keeper {
             name: name.to_vec(),
@@ -128,6 +130,7 @@ impl Keeper {
         while let Some(signal) = self.signals.take() {
             match signal {
                 Signal::SIGCHLD => self.reap(),
+                Signal::SIGHUP | Signal::SIGALRM => (),
                 _ if self.left => (),
                 _ => self.handle(Event::Stop),
             }

@@ -899,6 +899,35 @@ fn hup_and_alrm_are_survived() {
     assert_eq!(tree.stop().status(), "exit 0");
 }
 
+/// As a terminal that is closed sends it: a service that reloads at HUP goes on, and no second one is started beside it.
+#[test]
+fn hup_and_alrm_to_the_process_group_start_no_second_copy() {
+    let mut tree = Tree::new(&[&supervise()]);
+    let run = "trap 'echo HUP >>got' HUP\ntrap 'echo ALRM >>got' ALRM\necho $$ >>started\n\
+               while :; do sleep 0.1; done";
+    tree.service("a", run, "trap '' HUP ALRM; exec cat");
+    let command = tree.command(&svscan()).behind(["setsid"]);
+    tree.run(command);
+    let started = tree.join("store/a/started");
+    wait_until(SOON, "it runs", || fs::read(&started).is_ok_and(|started| started.ends_with(b"\n")));
+    let before = [tree.supervise("a", None), tree.supervise("a/log", None)];
+    for (signal, name) in [(Signal::HUP, "HUP"), (Signal::ALARM, "ALRM")] {
+        rustix::process::kill_process_group(tree.svscan().pid(), signal).expect("it leads the group");
+        let got = tree.join("store/a/got");
+        wait_until(SOON, "the service gets it", || {
+            fs::read_to_string(&got).is_ok_and(|got| got.lines().any(|line| line == name))
+        });
+    }
+    // Longer than svscan waits with a restart.
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(fs::read_to_string(&started).expect("it started").lines().count(), 1);
+    assert_eq!(before, [tree.supervise("a", None), tree.supervise("a/log", None)]);
+    // The shells tell of their children's ends.
+    assert!(!tree.said().contains("supervise: "), "{}", tree.said());
+    assert_eq!(tree.stop().status(), "exit 0");
+    tree.wait_for_peace();
+}
+
 #[test]
 fn as_the_first_process_it_stops_at_term_and_reaps_orphans() {
     let probe = Cmd::new("unshare").args(["-pf", "--mount-proc", "true"]).run(b"");
