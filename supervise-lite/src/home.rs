@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// A directory that is ours as long as this lives.
 #[derive(Debug)]
 pub struct Home {
-    /// The directory as supervise was told it, for messages.
+    /// The directory as messages call it.
     name: Vec<u8>,
     control: OwnedFd,
     /// So that `control` never sees the end of its input.
@@ -33,8 +33,8 @@ impl Home {
     ///
     /// Dies half-way: nothing is left that the next supervise minds. Errors end supervise; where another supervise has the
     /// lock, nothing of it has been touched.
-    pub fn take(name: &[u8]) -> Result<(Home, bool), Trouble> {
-        rustix::process::chdir(name).map_err(|errno| Trouble::new(&[b"chdir to ", name], errno))?;
+    pub fn take(directory: &[u8], name: &[u8]) -> Result<(Home, bool), Trouble> {
+        rustix::process::chdir(directory).map_err(|errno| Trouble::new(&[b"chdir to ", name], errno))?;
         let failed = |doing: &str, path: &str| {
             let doing = [doing.as_bytes(), b" ", name, b"/", path.as_bytes()].concat();
             move |reason: &'static str| Trouble { doing, reason }

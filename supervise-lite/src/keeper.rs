@@ -44,16 +44,16 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Takes possession of the directory `name`, as the user wrote it, and makes it the current one. From here on TERM and
+    /// Takes possession of the directory and makes it the current one; `name` is for messages. From here on TERM and
     /// INT are requests to stop the service and leave; HUP and ALRM do nothing: sent to a whole process group they are meant
     /// for the service, which would outlive its supervise.
     ///
     /// Errors end supervise; nothing was started.
-    pub fn new(name: &[u8]) -> Result<Keeper, Trouble> {
+    pub fn new(directory: &[u8], name: &[u8]) -> Result<Keeper, Trouble> {
         let listened = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGALRM];
         let signals =
             Signals::listen(&listened).map_err(|errno| Trouble::new(&[b"create pipe for ", name], errno))?;
-        let (home, normally_down) = Home::take(name)?;
+        let (home, normally_down) = Home::take(directory, name)?;
         let mut keeper = Keeper {
             name: name.to_vec(),
             home,
@@ -171,7 +171,7 @@ impl Keeper {
             candidates: &self.candidates,
             arguments: &self.arguments,
             environment: &self.environment,
-            directory: None,
+            way: &[],
             descriptors: &[],
             open_files: None,
         };

@@ -99,22 +99,22 @@ pub enum Action {
     /// Make the log pipe of this service, or the writing end that was closed, and keep both ends, and the directory of this
     /// name if it is that of the service. Answer: [`Scan::opened`].
     Open(Id, Vec<u8>),
-    /// Start `supervise` with this argument, on the log pipe if the service has one. Answer: [`Scan::started`].
+    /// Start `supervise`, on the log pipe if the service has one. Answer: [`Scan::started`].
     Start {
         /// The service.
         id: Id,
         /// Which of its supervises.
         role: Role,
-        /// The directory for supervise to change to.
-        directory: Vec<u8>,
+        /// The name of the service.
+        name: Vec<u8>,
     },
     /// Start the supervise of this service's logger on the log pipe, in the directory that was kept; this was its name. Answer:
     /// [`Scan::started`], or [`Scan::rest`] where there is no such directory.
     Drain(Id, Vec<u8>),
     /// Close what is kept of the log pipe, and the directory.
     Close(Id),
-    /// Tell this supervise of a service to stop its service and go.
-    Halt(u32),
+    /// Tell this supervise of a service to stop its service and go; the name of the service.
+    Halt(Id, u32, Vec<u8>),
     /// Ours could not begin: an earlier svscan may have left one that has this service, and its logger. Tell them, if so.
     Leave {
         /// The service.
@@ -554,8 +554,9 @@ impl Scan {
         let mut actions = vec![Action::Unlock];
         let ids: Vec<Id> = self.services.keys().copied().collect();
         for id in ids {
-            match self.services.get(&id).and_then(|service| service.main.pid) {
-                Some(pid) => actions.push(Action::Halt(pid)),
+            let running = |service: &Service| Some(Action::Halt(id, service.main.pid?, service.name.clone()));
+            match self.services.get(&id).and_then(running) {
+                Some(halt) => actions.push(halt),
                 None => actions.extend(self.main_is_gone(id, now)),
             }
         }
@@ -687,11 +688,11 @@ fn not_settled(before: Option<Fresh>, directory: &Directory, now: Duration) -> O
 /// Starts what is down and may start; what is not answered is not asked for again before the pace allows it.
 fn starts(id: Id, service: &mut Service, now: Duration, actions: &mut Vec<Action>) {
     for role in [Role::Main, Role::Log] {
-        let directory = service.directory(role);
+        let name = service.name.clone();
         let Some(supervise) = service.supervise(role) else { continue };
         if supervise.pid.is_none() && supervise.next <= now {
             supervise.next = now + PACE;
-            actions.push(Action::Start { id, role, directory });
+            actions.push(Action::Start { id, role, name });
         }
     }
 }

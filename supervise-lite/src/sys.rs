@@ -135,12 +135,38 @@ pub struct Program<'a> {
     pub arguments: &'a Words,
     /// Its environment.
     pub environment: &'a Words,
-    /// The directory it starts in; `None`: ours.
-    pub directory: Option<&'a CStr>,
+    /// The way from our directory to that in which it starts.
+    pub way: &'a [Step<'a>],
     /// Open files and the descriptors they become. Those it does not name stay as they are.
     pub descriptors: &'a [(BorrowedFd<'a>, c_int)],
     /// Its limit of open files, soft and hard; `None`: ours.
     pub open_files: Option<libc::rlimit>,
+}
+
+/// A part of the way to a directory.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// To one that is open.
+    Open(BorrowedFd<'a>),
+    /// To that of this name.
+    Name(&'a CStr),
+    /// None: it must be the one of this `st_dev` and `st_ino`.
+    Is(u64, u64),
+}
+
+impl Step<'_> {
+    /// Makes only calls that are allowed after fork.
+    fn go(self) -> Result<(), Errno> {
+        match self {
+            Step::Open(directory) => rustix::process::fchdir(directory),
+            Step::Name(name) => rustix::process::chdir(name),
+            Step::Is(device, inode) => {
+                let stat = rustix::fs::stat(c".")?;
+                // The name leads elsewhere: the one that is meant is gone.
+                if (stat.st_dev, stat.st_ino) == (device, inode) { Ok(()) } else { Err(Errno::NOENT) }
+            }
+        }
+    }
 }
 
 /// What a child could not do before the program ran.
@@ -226,11 +252,8 @@ fn run(program: &Program) -> (i32, Errno) {
             return (0, errno());
         }
     }
-    if let Some(directory) = program.directory {
-        // SAFETY: a C string.
-        if unsafe { libc::chdir(directory.as_ptr()) } == -1 {
-            return (1, errno());
-        }
+    if let Err(errno) = program.way.iter().try_for_each(|step| step.go()) {
+        return (1, errno);
     }
     // SAFETY: valid pointers; no handlers are set, only defaults.
     unsafe {
@@ -373,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_child_runs_or_says_why_not() {
-        let check = |file: &str, directory: Option<&CStr>, wanted: Option<Failed>, code: i32| {
+        let check = |file: &str, way: &[Step], wanted: Option<Failed>, code: i32| {
             let candidates = [CString::new(file).expect("no NUL")];
             let arguments = Words::new(vec![c"sh".into(), c"-c".into(), c"exit 7".into()]);
             let environment = Words::environment();
@@ -381,7 +404,7 @@ mod tests {
                 candidates: &candidates,
                 arguments: &arguments,
                 environment: &environment,
-                directory,
+                way,
                 descriptors: &[],
                 open_files: None,
             };
@@ -390,9 +413,12 @@ mod tests {
             let status = rustix::process::waitpid(Some(child.pid), rustix::process::WaitOptions::empty());
             assert_eq!(status.expect("a child").expect("it has ended").1.exit_status(), Some(code), "{file}");
         };
-        check("/bin/sh", Some(c"/"), None, 7);
-        check("/bin/sh", Some(c"/nowhere"), Some(Failed::Directory(Errno::NOENT)), TROUBLE);
-        check("/nowhere", None, Some(Failed::Exec(Errno::NOENT)), TROUBLE);
-        check("/", None, Some(Failed::Exec(Errno::ACCESS)), TROUBLE);
+        let root = rustix::fs::stat("/").expect("it is there");
+        let is_root = Step::Is(root.st_dev, root.st_ino);
+        check("/bin/sh", &[Step::Name(c"/"), is_root, Step::Name(c"bin")], None, 7);
+        check("/bin/sh", &[Step::Name(c"/bin"), is_root], Some(Failed::Directory(Errno::NOENT)), TROUBLE);
+        check("/bin/sh", &[Step::Name(c"/nowhere")], Some(Failed::Directory(Errno::NOENT)), TROUBLE);
+        check("/nowhere", &[], Some(Failed::Exec(Errno::NOENT)), TROUBLE);
+        check("/", &[], Some(Failed::Exec(Errno::ACCESS)), TROUBLE);
     }
 }

@@ -40,9 +40,9 @@ fn says(tree: &Tree, line: &str) {
     wait_until(SOON, line, || tree.said().lines().any(|said| said == line));
 }
 
-/// A program that stands for supervise and only waits: a name such as `1001` is how long.
+/// A program that stands for supervise and only waits.
 fn trivial(tree: &Tree) {
-    symlink("/bin/sleep", tree.join("bin/supervise")).expect("own directory");
+    tree.script("bin/supervise", "exec sleep 1000");
 }
 
 fn supervised(tree: &Tree) -> Vec<String> {
@@ -620,7 +620,7 @@ fn children_have_our_limit_of_open_files() {
     tree.stop();
 }
 
-/// Any number of services of which none has a log; each is `sleep` by its name.
+/// Any number of services of which none has a log.
 fn many(tree: &Tree, names: std::ops::Range<u32>) {
     trivial(tree);
     for number in names {
@@ -635,9 +635,10 @@ fn five_thousand_services_each_started_once_and_restarted_alone() {
     tree.start(&svscan());
     let svscan = tree.svscan().pid();
     wait_until(LATER, "all run", || children(svscan).len() == 5000);
-    let words = |pids: &[Pid]| pids.iter().map(|&pid| arguments(pid)).collect::<HashSet<_>>();
+    let place = |pid| fs::read_link(proc(pid, "cwd")).unwrap_or_default();
+    let words = |pids: &[Pid]| pids.iter().map(|&pid| place(pid)).collect::<HashSet<_>>();
     let all = children(svscan);
-    let wanted: HashSet<_> = (10_000..15_000).map(|number| format!("supervise {number}")).collect();
+    let wanted: HashSet<_> = (10_000..15_000).map(|number| tree.join(format!("service/{number}"))).collect();
     wait_until(LATER, "each is supervised", || words(&all) == wanted);
     // Some die, and only they come back.
     let killed: HashSet<Pid> = all.iter().copied().step_by(10).collect();
@@ -866,6 +867,101 @@ fn a_logger_that_is_paused_down_or_dead_reads_to_the_end_in_a_stop() {
         kill(supervise, Signal::KILL);
         kill(pid, Signal::KILL);
     });
+}
+
+/// The link is flipped when supervise has been started and has not changed its directory yet.
+#[test]
+fn a_link_that_is_flipped_during_a_start_leads_no_supervise_elsewhere() {
+    for log in [KEEP, ""] {
+        let mut tree = Tree::new(&[]);
+        tree.store("a", "echo from a; exec sleep 1000", log);
+        tree.store("b", "echo from b; exec sleep 1000", "");
+        tree.link("a");
+        let [service, store] = ["service", "store"].map(|name| tree.join(name).display().to_string());
+        let flip = format!(
+            "if mkdir {store}/flipped; then ln -s {store}/b {service}/.new; mv -T {service}/.new {service}/a; fi\n\
+             exec {} \"$@\"",
+            supervise().display()
+        );
+        tree.script("bin/supervise", &flip);
+        tree.start(&svscan());
+        let (a, b) = (tree.pid("a", None), tree.pid("b", None));
+        let output = |pid: Pid| fs::read_link(proc(pid, "fd/1")).expect("it runs");
+        if log.is_empty() {
+            assert_eq!(output(a), output(b));
+        } else {
+            // The first to be started may be the logger's.
+            let input = fs::read_link(proc(tree.pid("a/log", None), "fd/0")).expect("it runs");
+            assert_eq!(output(a), input);
+            assert_ne!(output(b), input);
+        }
+        assert_eq!(tree.stop().status(), "exit 0");
+        tree.wait_for_peace();
+    }
+}
+
+#[test]
+fn a_logger_that_is_started_in_a_stop_needs_no_proc_and_is_named() {
+    let hidden = ["unshare", "-m", "sh", "-c", "umount -l /proc || exit 99; exec \"$@\"", "sh"];
+    if Cmd::new("true").behind(hidden).run(b"").status() != "exit 0" {
+        return tests::rig::skipped("no namespace of mounts can be made here");
+    }
+    let mut tree = Tree::new(&[&supervise(), &program("multilog")]);
+    let run = "while [ ! -e go ]; do sleep 0.01; done\nseq 1000\n>ready\nexec sleep 1000";
+    tree.service("a", run, "exec multilog ./main");
+    let command = tree.command(&svscan()).behind(hidden);
+    tree.run(command);
+    let (log, logger) = (tree.supervise("a/log", None), tree.pid("a/log", None));
+    // None can begin there, until the stop has begun.
+    let [files, aside] = ["supervise", "aside"].map(|name| tree.join("store/a/log").join(name));
+    fs::rename(&files, &aside).expect("own directory");
+    fs::write(&files, "").expect("own directory");
+    kill(log, Signal::KILL);
+    kill(logger, Signal::KILL);
+    fs::write(tree.join("store/a/go"), "").expect("own directory");
+    wait_until(SOON, "all is written", || tree.join("store/a/ready").exists());
+    let main = tree.supervise("a", None);
+    tree.svscan().signal(Signal::TERM);
+    wait_until(SOON, "the service has ended", || !is_running(main));
+    let told = || tree.said().lines().count();
+    let before = told();
+    wait_until(SOON, "its logger's supervise cannot begin", || told() > before);
+    fs::remove_file(&files).expect("own file");
+    fs::rename(&aside, &files).expect("own directory");
+    let out = tree.stop();
+    assert_eq!(out.status(), "exit 0");
+    let wanted = "supervise: fatal: unable to acquire a/log/supervise/lock: not a directory";
+    assert!(out.messages().lines().all(|line| line == wanted), "{out}");
+    assert_eq!(LogDir::new(tree.join("store/a/log/main")).lines().len(), 1000);
+    tree.wait_for_peace();
+}
+
+/// What /proc shows under the number of our child is another process there.
+#[test]
+fn a_stop_where_proc_is_that_of_others_stops_no_service_of_theirs() {
+    let inside = |before: u32| {
+        let number = format!("echo {before} >/proc/sys/kernel/ns_last_pid || exit 99; exec \"$@\"");
+        ["unshare".into(), "-pf".into(), "--kill-child".into(), "sh".into(), "-c".into(), number, "sh".into()]
+    };
+    if Cmd::new("true").behind(inside(100)).run(b"").status() != "exit 0" {
+        return tests::rig::skipped("no namespace of processes can be made here");
+    }
+    let mut theirs = Tree::new(&[&supervise()]);
+    theirs.service("a", SLEEP, "");
+    theirs.start(&svscan());
+    let other = theirs.pid("a", None);
+    let number = theirs.supervise("a", None).as_raw_nonzero().get().unsigned_abs();
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.service("a", SLEEP, "");
+    let command = tree.command(&svscan()).behind(inside(number - 1));
+    tree.run(command);
+    let own = wait_for(SOON, "it runs", || tree.status("a")?.0);
+    assert_eq!(own.as_raw_nonzero().get().unsigned_abs(), number + 1);
+    let first = *children(tree.svscan().pid()).first().expect("unshare waits for it");
+    kill(first, Signal::TERM);
+    wait_until(SOON, "it ends", || tree.svscan().has_ended());
+    assert!(is_running(other), "it is another's");
+    assert_eq!(theirs.stop().status(), "exit 0");
 }
 
 #[test]

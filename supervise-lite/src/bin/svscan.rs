@@ -7,12 +7,12 @@
 use logcore::disk::{Disk, RealDisk};
 use logcore::strerr::{Errno, words};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, statat};
+use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
 use rustix::process::{Pid, Resource, Rlimit, WaitOptions, getrlimit, kill_process, setrlimit, wait};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{CString, OsStr, OsString};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 use supervise_lite::changes::Changes;
 use supervise_lite::logpipe::LogPipe;
@@ -21,7 +21,7 @@ use supervise_lite::scan::{Action, Id, Role, Scan};
 use supervise_lite::scandir::{Locked, ScanDir, id_of};
 use supervise_lite::signals::{Signal, Signals};
 use supervise_lite::supervised::open_control;
-use supervise_lite::sys::{Child, Program, Words, spawn};
+use supervise_lite::sys::{Child, Program, Step, Words, spawn};
 use supervise_lite::{chain, die, help};
 
 const PROGRAM: &str = "svscan";
@@ -99,7 +99,7 @@ impl Svscan {
             signals,
             logged: HashMap::new(),
             starting: VecDeque::new(),
-            supervise: chain::candidates(OsStr::new("supervise"), std::env::var_os("PATH").as_deref()),
+            supervise: supervises(),
             environment: Words::environment(),
             open_files,
         }
@@ -203,32 +203,29 @@ impl Svscan {
                 let opened = self.open_pipe(id, &name);
                 return self.scan.opened(id, opened, RealDisk.uptime());
             }
-            Action::Start { id, role, directory } => {
+            Action::Start { id, role, name } => {
                 // Its directory may have had another name when it was taken up.
-                if let Some(name) = directory.strip_suffix(b"/log").filter(|_| role == Role::Log) {
-                    self.keep(id, name);
-                }
-                return self.begin(id, role, None, &directory);
+                self.keep(id, &name);
+                return self.begin(id, role, &name);
             }
             Action::Drain(id, name) => {
                 self.keep(id, &name);
-                let kept = self.logged.get(&id).and_then(|logged| logged.directory.as_ref());
-                return match kept.map(|kept| format!("/proc/self/fd/{}", kept.as_raw_fd())) {
-                    Some(kept) => self.begin(id, Role::Log, Some(&kept), b"log"),
+                return match self.kept(id) {
+                    Some(_) => self.begin(id, Role::Log, &name),
                     None => self.scan.rest(id, self.has_lines(id), RealDisk.uptime()),
                 };
             }
-            Action::Tell(id, pid) => {
+            Action::Tell(id, _) => {
                 // One that is down is to read what is there.
                 let letters: &[u8] = if self.has_lines(id) { b"oxc" } else { b"xc" };
-                let told = self.tell_logger(id, pid, letters).is_ok();
+                let told = self.tell_logger(id, letters).is_ok();
                 let over = self.logged.get(&id).is_some_and(|logged| logged.pipe.is_over());
                 return self.scan.told(id, told, over, RealDisk.uptime());
             }
             Action::Rest(id) => return self.scan.rest(id, self.has_lines(id), RealDisk.uptime()),
-            Action::Halt(pid) => {
+            Action::Halt(id, pid, name) => {
                 // The original's supervise would leave its service at TERM.
-                if working_directory(pid).and_then(|service| tell(&service, b"dx")).is_err() {
+                if self.tell_service(id, pid, &name, b"dx").is_err() {
                     terminate(pid);
                 }
             }
@@ -277,25 +274,42 @@ impl Svscan {
         self.logged.get(&id).is_some_and(|logged| logged.pipe.has_lines())
     }
 
-    /// Gives these letters to the supervise of a logger, when it has come to the directory of that.
-    fn tell_logger(&self, id: Id, pid: u32, letters: &[u8]) -> Result<(), Errno> {
-        let log = working_directory(pid)?;
-        if let Some(kept) = self.logged.get(&id).and_then(|logged| logged.directory.as_ref())
-            && id_of(&fstat(&log)?) != id_of(&statat(kept, "log", AtFlags::empty())?)
-        {
-            return Err(Errno::AGAIN);
+    /// The directory of a service, if it was kept.
+    fn kept(&self, id: Id) -> Option<&OwnedFd> {
+        self.logged.get(&id)?.directory.as_ref()
+    }
+
+    /// Gives these letters to the supervise of a service, which is our child, wherever its name leads by now.
+    fn tell_service(&self, id: Id, pid: u32, name: &[u8], letters: &[u8]) -> Result<(), Errno> {
+        if let Some(kept) = self.kept(id) {
+            return tell(kept, letters);
         }
+        if let Some(service) = self.dir.keep(name, id)? {
+            return tell(&service, letters);
+        }
+        // What /proc shows may be other processes than ours, in directories of services that are not ours.
+        let service = working_directory(pid)?;
+        if id_of(&fstat(&service)?) != id {
+            return Err(Errno::NOENT);
+        }
+        tell(&service, letters)
+    }
+
+    /// Gives these letters to the supervise of a logger, when it has come to listen.
+    fn tell_logger(&self, id: Id, letters: &[u8]) -> Result<(), Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let log = openat(self.kept(id).ok_or(Errno::NOENT)?, "log", flags, Mode::empty())?;
         tell(&log, letters)
     }
 
-    /// Starts a supervise in `place`, or here.
-    fn begin(&mut self, id: Id, role: Role, place: Option<&str>, directory: &[u8]) -> Vec<Action> {
+    /// Starts a supervise.
+    fn begin(&mut self, id: Id, role: Role, name: &[u8]) -> Vec<Action> {
         let mut actions = self.hear(AT_ONCE - 1);
-        let mut child = self.start_supervise(id, role, place, directory);
+        let mut child = self.start_supervise(id, role, name);
         if child.is_err() && !self.starting.is_empty() {
             // Theirs may be the descriptor that is missing.
             actions.extend(self.hear(0));
-            child = self.start_supervise(id, role, place, directory);
+            child = self.start_supervise(id, role, name);
         }
         let pid = child.map(|child| {
             let pid = number(child.pid);
@@ -306,33 +320,46 @@ impl Svscan {
         actions
     }
 
-    fn start_supervise(
-        &self,
-        id: Id,
-        role: Role,
-        place: Option<&str>,
-        directory: &[u8],
-    ) -> Result<Child, Errno> {
+    /// It begins in the directory that was looked at: where its name leads may change at any time. So its argument is `.`,
+    /// and it is called by its name for those who look, and for the messages of our supervise.
+    fn start_supervise(&self, id: Id, role: Role, name: &[u8]) -> Result<Child, Errno> {
         let pipe = self.logged.get(&id).map(|logged| &logged.pipe);
         let end = match role {
             Role::Main => pipe.and_then(LogPipe::writer).map(|writer| (writer, 1)),
             Role::Log => pipe.map(|pipe| (pipe.reader(), 0)),
         };
-        let place = place.map(CString::new).transpose().map_err(|_| Errno::INVAL)?;
-        // Alone these would be options.
-        let prefix: &[u8] = if directory == b"--help" || directory == b"--version" { b"./" } else { b"" };
+        let log: &[u8] = if role == Role::Log { b"/log" } else { b"" };
         // The name of a file has no NUL.
-        let directory = CString::new([prefix, directory].concat()).map_err(|_| Errno::INVAL)?;
-        let arguments = Words::new(vec![c"supervise".to_owned(), directory]);
+        let called = CString::new([b"supervise ", name, log].concat()).map_err(|_| Errno::INVAL)?;
+        let name = CString::new(name).map_err(|_| Errno::INVAL)?;
+        let mut way = match self.kept(id) {
+            Some(kept) => vec![Step::Open(kept.as_fd())],
+            None => vec![Step::Name(&name), Step::Is(id.device, id.inode)],
+        };
+        if role == Role::Log {
+            way.push(Step::Name(c"log"));
+        }
+        let arguments = Words::new(vec![called, c".".to_owned()]);
         spawn(&Program {
             candidates: &self.supervise,
             arguments: &arguments,
             environment: &self.environment,
-            directory: place.as_deref(),
+            way: &way,
             descriptors: end.as_slice(),
             open_files: Some(self.open_files),
         })
     }
+}
+
+/// The files that may be supervise, from any directory: one that `PATH` names from here is named from the root.
+fn supervises() -> Vec<CString> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let found = chain::candidates(OsStr::new("supervise"), std::env::var_os("PATH").as_deref());
+    let absolute = |file: CString| {
+        let path = here.join(OsStr::from_bytes(file.to_bytes()));
+        CString::new(path.into_os_string().into_vec()).unwrap_or(file)
+    };
+    found.into_iter().map(absolute).collect()
 }
 
 /// Where a supervise that is our child works: names may lead elsewhere by now.

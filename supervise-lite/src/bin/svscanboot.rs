@@ -220,7 +220,7 @@ fn start(
         candidates: &candidates,
         arguments,
         environment,
-        directory: None,
+        way: &[],
         descriptors,
         open_files: None,
     })?;

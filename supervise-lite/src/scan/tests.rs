@@ -137,7 +137,7 @@ impl World {
                     self.shut.push(id);
                     Vec::new()
                 }
-                Action::Halt(pid) | Action::Terminate(pid) => {
+                Action::Halt(_, pid, _) | Action::Terminate(pid) => {
                     self.told.push(pid);
                     Vec::new()
                 }
@@ -186,7 +186,10 @@ impl World {
 
     fn starts(actions: &[Action]) -> Vec<String> {
         let start = |action: &Action| match action {
-            Action::Start { directory, .. } => Some(String::from_utf8_lossy(directory).into_owned()),
+            Action::Start { role, name, .. } => {
+                let log = if *role == Role::Log { "/log" } else { "" };
+                Some(String::from_utf8_lossy(name).into_owned() + log)
+            }
             Action::Drain(_, name) => Some(format!("the log of {}", String::from_utf8_lossy(name))),
             _ => None,
         };
@@ -651,7 +654,8 @@ fn a_stop_takes_the_services_first_and_the_loggers_at_the_end_of_their_input() {
     world.done.clear();
     world.stop();
     world.stop();
-    assert_eq!(world.done, [Action::Unlock, Action::Halt(main), Action::Halt(other)]);
+    let halt = |inode, pid, name: &str| Action::Halt(id(inode), pid, name.into());
+    assert_eq!(world.done, [Action::Unlock, halt(1, main, "a"), halt(2, other, "b")]);
     world.scan.ask();
     assert_eq!(world.scan.due(), Some(world.now + LONG), "nothing is looked at any more");
     world.done.clear();
