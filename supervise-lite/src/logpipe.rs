@@ -4,7 +4,6 @@
 use logcore::strerr::Errno;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::io::ioctl_fionread;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -58,11 +57,6 @@ impl LogPipe {
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         poll(&mut polled, Some(&now)).is_ok() && polled[0].revents() == PollFlags::HUP
     }
-
-    /// Whether lines are in it.
-    pub fn has_lines(&self) -> bool {
-        ioctl_fionread(&self.reader).is_ok_and(|bytes| bytes > 0)
-    }
 }
 
 #[cfg(test)]
@@ -72,16 +66,16 @@ mod tests {
     #[test]
     fn what_is_written_stays_until_it_is_read() {
         let mut pipe = LogPipe::new().expect("a pipe");
-        assert!(!pipe.has_lines() && !pipe.is_over());
+        assert!(!pipe.is_over());
         assert_eq!(rustix::io::write(pipe.writer().expect("open"), b"line\n"), Ok(5));
         pipe.shut();
-        assert!(pipe.has_lines() && pipe.writer().is_none() && !pipe.is_over());
+        assert!(pipe.writer().is_none() && !pipe.is_over());
         pipe.reopen().expect("its reader is there");
         let mut line = [0; 20];
         assert_eq!(rustix::io::write(pipe.writer().expect("open"), b"more\n"), Ok(5));
         pipe.shut();
         assert_eq!(rustix::io::read(pipe.reader(), &mut line), Ok(10));
         assert_eq!(rustix::io::read(pipe.reader(), &mut line), Ok(0));
-        assert!(!pipe.has_lines() && pipe.is_over());
+        assert!(pipe.is_over());
     }
 }

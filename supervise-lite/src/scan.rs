@@ -128,7 +128,7 @@ pub enum Action {
     Tell(Id, u32),
     /// Send TERM to this supervise.
     Terminate(u32),
-    /// Say whether lines are left in the log pipe. Answer: [`Scan::rest`].
+    /// Say whether lines are left in the log pipe, or somebody who writes. Answer: [`Scan::rest`].
     Rest(Id),
     /// Let another svscan have the directory.
     Unlock,
@@ -595,8 +595,8 @@ impl Scan {
         pid.filter(|_| at_last).map(Action::Terminate).into_iter().collect()
     }
 
-    /// What became of [`Action::Rest`]: whether lines are left that no logger has read. While the service runs there may always be
-    /// more.
+    /// What became of [`Action::Rest`]: whether lines are left that no logger has read, or a process that the service left behind
+    /// and that may write some. While the service runs there may always be more.
     pub fn rest(&mut self, id: Id, left: bool, now: Duration) -> Vec<Action> {
         let Some(service) = self.services.get_mut(&id) else { return Vec::new() };
         let Some(drain) = &mut service.drain else { return Vec::new() };

@@ -964,6 +964,46 @@ fn a_stop_where_proc_is_that_of_others_stops_no_service_of_theirs() {
     assert_eq!(theirs.stop().status(), "exit 0");
 }
 
+/// A process that the service left behind has its lines logged, though the logger is down, or is killed, before it writes.
+#[test]
+fn what_a_service_left_behind_meets_no_broken_pipe() {
+    for removed in [false, true] {
+        let mut tree = Tree::new(&[&supervise(), &program("multilog")]);
+        let orphan = "while [ ! -e go ]; do sleep 0.01; done; echo one && sleep 0.1 && echo two || >failed";
+        let run = format!("trap '' PIPE\n({orphan}) &\n>ready\nexec sleep 1000");
+        tree.service("a", &run, "exec multilog ./main");
+        tree.start(&svscan());
+        let (main, logger) = (tree.supervise("a", None), tree.pid("a/log", None));
+        wait_until(SOON, "it is there", || tree.join("store/a/ready").exists());
+        if removed {
+            fs::remove_file(tree.join("service/a")).expect("own link");
+            let log = tree.supervise("a/log", None);
+            kill(main, Signal::TERM);
+            wait_until(SOON, "the logger is the last one", || {
+                tree.status("a/log").is_some_and(|(_, wish)| wish != b'u')
+            });
+            kill(logger, Signal::KILL);
+            wait_until(SOON, "it has ended", || !is_running(log));
+        } else {
+            let told =
+                Cmd::new(program("svc")).args(["-d", "-w", "20"]).arg(tree.join("store/a/log")).run(b"");
+            assert_eq!(told.status(), "exit 0", "{told}");
+            tree.svscan().signal(Signal::TERM);
+            wait_until(SOON, "the service has ended", || !is_running(main));
+        }
+        tree.pid("a/log", Some(logger));
+        fs::write(tree.join("store/a/go"), "").expect("own directory");
+        if removed {
+            forgets(&tree, "a");
+        }
+        let out = tree.stop();
+        assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+        assert!(!tree.join("store/a/failed").exists(), "{removed}");
+        assert_eq!(LogDir::new(tree.join("store/a/log/main")).lines(), [b"one", b"two"], "{removed}");
+        tree.wait_for_peace();
+    }
+}
+
 #[test]
 fn an_unlinked_service_is_stopped_too() {
     let mut tree = Tree::new(&[&supervise()]);

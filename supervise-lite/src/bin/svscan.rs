@@ -212,17 +212,16 @@ impl Svscan {
                 self.keep(id, &name);
                 return match self.kept(id) {
                     Some(_) => self.begin(id, Role::Log, &name),
-                    None => self.scan.rest(id, self.has_lines(id), RealDisk.uptime()),
+                    None => self.scan.rest(id, self.is_left(id), RealDisk.uptime()),
                 };
             }
             Action::Tell(id, _) => {
-                // One that is down is to read what is there.
-                let letters: &[u8] = if self.has_lines(id) { b"oxc" } else { b"xc" };
+                // One that is down is to read what is there, and what comes.
+                let letters: &[u8] = if self.is_left(id) { b"oxc" } else { b"xc" };
                 let told = self.tell_logger(id, letters).is_ok();
-                let over = self.logged.get(&id).is_some_and(|logged| logged.pipe.is_over());
-                return self.scan.told(id, told, over, RealDisk.uptime());
+                return self.scan.told(id, told, !self.is_left(id), RealDisk.uptime());
             }
-            Action::Rest(id) => return self.scan.rest(id, self.has_lines(id), RealDisk.uptime()),
+            Action::Rest(id) => return self.scan.rest(id, self.is_left(id), RealDisk.uptime()),
             Action::Halt(id, pid, name) => {
                 // The original's supervise would leave its service at TERM.
                 if self.tell_service(id, pid, &name, b"dx").is_err() {
@@ -270,8 +269,9 @@ impl Svscan {
         }
     }
 
-    fn has_lines(&self, id: Id) -> bool {
-        self.logged.get(&id).is_some_and(|logged| logged.pipe.has_lines())
+    /// Whether there is something to read, or somebody left who may write.
+    fn is_left(&self, id: Id) -> bool {
+        self.logged.get(&id).is_some_and(|logged| !logged.pipe.is_over())
     }
 
     /// The directory of a service, if it was kept.
