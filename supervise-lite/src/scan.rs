@@ -115,7 +115,7 @@ pub enum Action {
     Close(Id),
     /// Tell this supervise of a service to stop its service and go; the name of the service.
     Halt(Id, u32, Vec<u8>),
-    /// Ours could not begin: an earlier svscan may have left one that has this service, and its logger. Tell them, if so.
+    /// Ours could not begin: an earlier svscan has left one that has this service, and its logger. Tell them.
     Leave {
         /// The service.
         name: Vec<u8>,
@@ -226,6 +226,8 @@ pub struct Scan {
     /// A log pipe was refused since the last look.
     refused: bool,
     watched: bool,
+    /// An earlier svscan was killed: its supervises may have our services.
+    succeeds: bool,
     looked: Option<Duration>,
     asked: bool,
     stopping: bool,
@@ -245,11 +247,17 @@ impl Scan {
             pipes: Complaint::default(),
             refused: false,
             watched,
+            succeeds: false,
             looked: None,
             asked: false,
             stopping: false,
             remind: None,
         }
+    }
+
+    /// An earlier svscan of this directory was killed: who has a service that ours cannot take is of that one, and no stranger.
+    pub fn succeed(&mut self) {
+        self.succeeds = true;
     }
 
     /// Changes of the directory are reported no more.
@@ -554,7 +562,17 @@ impl Scan {
         let mut actions = vec![Action::Unlock];
         let ids: Vec<Id> = self.services.keys().copied().collect();
         for id in ids {
-            let running = |service: &Service| Some(Action::Halt(id, service.main.pid?, service.name.clone()));
+            let running = |service: &Service| {
+                let main = &service.main;
+                let pid = main.pid?;
+                // It may be about to fail, and who hears the order is another.
+                let is_doubtful = main.failures > 0 && now < main.started + PACE && !self.succeeds;
+                Some(if is_doubtful {
+                    Action::Terminate(pid)
+                } else {
+                    Action::Halt(id, pid, service.name.clone())
+                })
+            };
             match self.services.get(&id).and_then(running) {
                 Some(halt) => actions.push(halt),
                 None => actions.extend(self.main_is_gone(id, now)),
@@ -566,7 +584,7 @@ impl Scan {
     /// Nothing more is written: the logger is to read to the end.
     fn main_is_gone(&mut self, id: Id, now: Duration) -> Vec<Action> {
         let Some(service) = self.services.get_mut(&id) else { return Vec::new() };
-        let leave = (self.stopping && service.main.failures > 0).then(|| Action::Leave {
+        let leave = (self.stopping && self.succeeds && service.main.failures > 0).then(|| Action::Leave {
             name: service.name.clone(),
             log: service.log.as_ref().filter(|log| log.failures > 0).map(|_| service.directory(Role::Log)),
         });

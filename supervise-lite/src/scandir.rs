@@ -6,9 +6,10 @@ use crate::scan::{Directory, Entry, Id, Log};
 use crate::supervised::open_control;
 use logcore::strerr::Errno;
 use rustix::fs::{
-    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, flock, fstat, openat, seek,
-    statat,
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, flock, fstat, ftruncate,
+    openat, seek, statat,
 };
+use rustix::io::{pread, pwrite};
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 
@@ -63,9 +64,27 @@ impl ScanDir {
         }
     }
 
-    /// Lets another svscan have the directory.
+    /// Notes in the file that is locked that svscan runs, until [`unlock`](ScanDir::unlock). Whether that stood there already:
+    /// an earlier one was killed since the machine was started, and its supervises may be there still.
+    ///
+    /// Where there is no such file nothing is noted, and none was killed.
+    pub fn begin(&self) -> bool {
+        let Some(lock) = &self.lock else { return false };
+        let boot = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_else(|_| b"unknown\n".into());
+        let mut room = [0; 64];
+        let noted = pread(lock, &mut room, 0).unwrap_or(0);
+        let was_killed = room.get(..noted) == Some(&boot[..]);
+        if !was_killed {
+            // What cannot be noted is not known to the next one.
+            let _ = ftruncate(lock, 0).and_then(|()| pwrite(lock, &boot, 0));
+        }
+        was_killed
+    }
+
+    /// Lets another svscan have the directory. From here on this one stops in order.
     pub fn unlock(&mut self) {
         if let Some(lock) = self.lock.take() {
+            let _ = ftruncate(&lock, 0);
             // The directory itself stays open. What was not locked is what was wanted.
             let _ = flock(&lock, FlockOperation::Unlock);
         }
@@ -244,5 +263,27 @@ mod tests {
         assert_eq!([second.lock(), first.lock()], [Locked::Yes, Locked::Taken]);
         drop(second);
         assert_eq!(first.lock(), Locked::Yes);
+    }
+
+    #[test]
+    fn one_that_was_killed_is_known_to_the_next() {
+        let scratch = tempfile::tempdir().expect("a directory");
+        let check = |wanted: bool, in_order: bool| {
+            let mut dir = ScanDir::open(scratch.path()).expect("own directory");
+            assert_eq!((dir.begin(), dir.lock()), (false, Locked::Yes));
+            assert_eq!(dir.begin(), wanted);
+            if in_order {
+                dir.unlock();
+            }
+        };
+        check(false, true);
+        check(false, false);
+        check(true, false);
+        check(true, true);
+        check(false, false);
+        // Before the machine was started again.
+        fs::write(scratch.path().join(LOCK), "another boot").expect("own directory");
+        check(false, false);
+        check(true, true);
     }
 }

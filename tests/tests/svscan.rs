@@ -117,8 +117,9 @@ fn a_lock_on_the_directory_itself_keeps_no_svscan_out() {
     tree.start(&svscan());
     tree.pid("a", None);
     let lock = fs::symlink_metadata(tree.join("service/.svscan")).expect("its lock");
-    assert_eq!((lock.is_file(), lock.mode() & 0o777, lock.len()), (true, 0o600, 0));
+    assert_eq!((lock.is_file(), lock.mode() & 0o777), (true, 0o600));
     assert_eq!(tree.stop().status(), "exit 0");
+    assert_eq!(fs::metadata(tree.join("service/.svscan")).expect("its lock").len(), 0);
     // A link there is not followed: then it is the directory after all.
     fs::remove_file(tree.join("service/.svscan")).expect("own file");
     symlink(tree.join("elsewhere"), tree.join("service/.svscan")).expect("own directory");
@@ -152,6 +153,29 @@ fn a_stop_reaches_what_an_earlier_svscan_has_left() {
     wait_until(SOON, "all of them end", || !old.iter().any(|&pid| is_running(pid)));
     tree.wait_for_peace();
     tree.has_every_line("a", 1);
+}
+
+/// Somebody else's supervise has the service: another svscan's, or one that was started by hand.
+#[test]
+fn a_stop_leaves_alone_what_others_run() {
+    let mut theirs = Tree::new(&[&supervise()]);
+    theirs.service("a", SLEEP, KEEP);
+    theirs.start(&svscan());
+    let before = ["a", "a/log"].map(|name| theirs.pid(name, None));
+    let mut tree = Tree::new(&[&supervise()]);
+    symlink(theirs.join("store/a"), tree.join("service/a")).expect("own directory");
+    for _ in 0..2 {
+        tree.start(&svscan());
+        let refused = |name: &str| tree.said().contains(&format!("unable to acquire {name}/supervise/lock"));
+        wait_until(SOON, "its supervises cannot begin", || refused("a") && refused("a/log"));
+        std::thread::sleep(Duration::from_millis(200));
+        let out = tree.stop();
+        assert_eq!(out.status(), "exit 0");
+        assert!(!out.messages().contains("svscan: warning"), "{out}");
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(before, ["a", "a/log"].map(|name| theirs.pid(name, None)));
+    assert_eq!(theirs.stop().messages(), "");
 }
 
 /// Names that would be options of supervise.

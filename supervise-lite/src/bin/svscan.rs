@@ -92,8 +92,12 @@ impl Svscan {
         };
         let open_files = raise_open_files();
         let changes = Changes::new(".").ok();
+        let mut scan = Scan::new(changes.is_some());
+        if dir.begin() {
+            scan.succeed();
+        }
         Svscan {
-            scan: Scan::new(changes.is_some()),
+            scan,
             dir,
             changes,
             signals,

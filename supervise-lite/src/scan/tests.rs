@@ -501,6 +501,7 @@ fn a_logger_that_cannot_be_told_is_let_read_to_the_end_unless_that_is_reached() 
 fn in_a_stop_those_that_keep_us_out_are_told_too() {
     let mut world =
         World::new(vec![link("a", 1, Log::Directory), link("b", 2, Log::None), link("c", 3, Log::None)]);
+    world.scan.succeed();
     world.settle();
     let leave = |name: &str, log: Option<&str>| Action::Leave { name: name.into(), log: log.map(Into::into) };
     for role in [Role::Main, Role::Log] {
@@ -517,11 +518,25 @@ fn in_a_stop_those_that_keep_us_out_are_told_too() {
     world.ends(world.pid(3, Role::Main), false);
     assert!(!world.done.contains(&leave("c", None)) && world.scan.is_over());
     // What fails only now, as one that was started a moment before.
+    for succeeds in [true, false] {
+        let mut world = World::new(vec![link("a", 1, Log::None)]);
+        if succeeds {
+            world.scan.succeed();
+        }
+        world.settle();
+        world.stop();
+        world.ends(world.pid(1, Role::Main), true);
+        // Where no earlier svscan was killed it is a stranger's.
+        assert_eq!(world.done.contains(&leave("a", None)), succeeds);
+    }
+    // One that is about to fail again is not told by a letter that another would read.
     let mut world = World::new(vec![link("a", 1, Log::None)]);
     world.settle();
-    world.stop();
     world.ends(world.pid(1, Role::Main), true);
-    assert!(world.done.contains(&leave("a", None)));
+    world.later(5.1);
+    let pid = world.pid(1, Role::Main);
+    world.stop();
+    assert!(world.done.ends_with(&[Action::Unlock, Action::Terminate(pid)]), "{:?}", world.done);
 }
 
 #[test]
