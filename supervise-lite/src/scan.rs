@@ -122,6 +122,9 @@ pub enum Action {
         /// Its logger, if ours could not begin either.
         log: Option<Vec<u8>>,
     },
+    /// The supervise of a logger could not begin though the service is ours: one of an earlier svscan has the directory, and a
+    /// pipe that nobody writes to any more. Tell that one that its logger is the last one.
+    Relieve(Id),
     /// Close the writing end of the log pipe: its logger comes to the end.
     Shut(Id),
     /// Tell this supervise of a logger that its logger goes on, and is the last one. Answer: [`Scan::told`].
@@ -185,6 +188,25 @@ impl Service {
 
     fn supervises(&self) -> impl Iterator<Item = &Supervise> {
         std::iter::once(&self.main).chain(&self.log)
+    }
+
+    /// While neither supervise can begin both are started at once: where the service begins its logger does not wait longer.
+    fn keep_step(&mut self) {
+        if self.main.pid.is_none()
+            && self.main.failures > 0
+            && let Some(log) = self.log.as_mut().filter(|log| log.pid.is_none() && log.failures > 0)
+        {
+            log.next = self.main.next;
+        }
+    }
+
+    /// Its logger's supervise could not begin, and its own could: it runs for longer than one that fails, or ended well.
+    fn lacks_its_logger(&self, now: Duration) -> bool {
+        let is_ours = match self.main.pid {
+            Some(_) => now >= self.main.started + PACE,
+            None => self.main.failures == 0,
+        };
+        is_ours && self.log.as_ref().is_some_and(|log| log.pid.is_none() && log.failures > 0)
     }
 
     fn directory(&self, role: Role) -> Vec<u8> {
@@ -526,26 +548,31 @@ impl Scan {
     pub fn ended(&mut self, pid: u32, failed: bool, now: Duration) -> Vec<Action> {
         let Some((id, role)) = self.pids.remove(&pid) else { return Vec::new() };
         let Some(service) = self.services.get_mut(&id) else { return Vec::new() };
+        let main_runs = service.main.pid.is_some_and(|main| main != pid);
         let Some(supervise) = service.supervise(role) else { return Vec::new() };
         supervise.pid = None;
         let early = now < supervise.started + PACE;
         supervise.failures = if failed && early { supervise.failures.saturating_add(1) } else { 0 };
-        // A stop is not held up for longer than it must.
-        let longest = if self.stopping { FAILING } else { IDLE };
+        // A stop is not held up for longer than it must, nor a service that fills the pipe.
+        let longest = if self.stopping || main_runs { FAILING } else { IDLE };
         let pause = match supervise.failures.checked_sub(1) {
             None => PACE,
             Some(doublings) => (FAILING * 2_u32.saturating_pow(doublings)).min(longest),
         };
         supervise.next = supervise.started + pause;
         self.asked = true;
+        service.keep_step();
+        let relieve = (self.succeeds && role == Role::Log && service.lacks_its_logger(now))
+            .then_some(Action::Relieve(id));
+        let mut actions = Vec::from_iter(relieve);
         match role {
             _ if service.present && service.ready && !self.stopping => (),
-            Role::Main => return self.main_is_gone(id, now),
-            Role::Log if service.main.pid.is_none() => return vec![Action::Rest(id)],
+            Role::Main => actions.extend(self.main_is_gone(id, now)),
+            Role::Log if service.main.pid.is_none() => actions.push(Action::Rest(id)),
             // Its service may fill the pipe before it ends.
             Role::Log => service.drain = Some(Drain { tell: None, again: true, count: 0 }),
         }
-        Vec::new()
+        actions
     }
 
     /// TERM or INT: stops everything in order, and starts nothing more. Asked once more it changes nothing.
@@ -588,6 +615,7 @@ impl Scan {
             name: service.name.clone(),
             log: service.log.as_ref().filter(|log| log.failures > 0).map(|_| service.directory(Role::Log)),
         });
+        let relieve = (self.succeeds && service.lacks_its_logger(now)).then_some(Action::Relieve(id));
         let Some(log) = &service.log else {
             self.services.remove(&id);
             return Vec::from_iter(leave);
@@ -596,7 +624,7 @@ impl Scan {
         service.ready = false;
         service.drain = Some(Drain { tell, again: false, count: 0 });
         let next = log.pid.map_or(Action::Rest(id), |pid| Action::Tell(id, pid));
-        leave.into_iter().chain([Action::Shut(id), next]).collect()
+        leave.into_iter().chain(relieve).chain([Action::Shut(id), next]).collect()
     }
 
     /// What became of [`Action::Tell`]: whether the supervise could be told. `over`: its logger has nothing more to read. Else

@@ -155,6 +155,38 @@ fn a_stop_reaches_what_an_earlier_svscan_has_left() {
     tree.has_every_line("a", 1);
 }
 
+/// svscan was killed, the next one is started by hand, and then the service is stopped: the old supervise of its logger stays,
+/// with the old pipe, and would keep the new one out for ever.
+#[test]
+fn a_service_that_comes_back_after_a_kill_of_svscan_has_its_logger_back() {
+    for soon in [false, true] {
+        let mut tree = Tree::new(&[&supervise(), &program("multilog")]);
+        tree.service("a", COUNTS, LOGS);
+        tree.start(&svscan());
+        tree.wait_until_it_counts("a");
+        let (main, log) = (tree.supervise("a", None), tree.supervise("a/log", None));
+        tree.kill();
+        tree.start(&svscan());
+        let blocked = || ["a", "a/log"].iter().all(|name| tree.said().contains(&format!("acquire {name}/")));
+        wait_until(SOON, "its supervises cannot begin", blocked);
+        let out = Cmd::new(program("svc")).args(["-w", "20", "-dx"]).arg(tree.join("store/a")).run(b"");
+        assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+        tree.supervise("a", Some(main));
+        wait_until(SOON, "it counts again", || !tree.join("store/a/n").exists());
+        // The end comes before our logger can begin, or after.
+        if !soon {
+            wait_until(SOON, "the old one has gone", || !is_running(log));
+            tree.supervise("a/log", Some(log));
+        }
+        std::thread::sleep(Duration::from_millis(1500));
+        let out = tree.stop();
+        assert_eq!(out.status(), "exit 0");
+        assert!(!out.messages().contains("left unread"), "{out}");
+        tree.wait_for_peace();
+        tree.has_every_line("a", 2);
+    }
+}
+
 /// Somebody else's supervise has the service: another svscan's, or one that was started by hand.
 #[test]
 fn a_stop_leaves_alone_what_others_run() {

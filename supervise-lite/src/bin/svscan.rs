@@ -244,6 +244,8 @@ impl Svscan {
                     let _ = self.dir.order(&log, b"oxc");
                 }
             }
+            // Where it is gone meanwhile ours can begin.
+            Action::Relieve(id) => _ = self.tell_logger(id, b"oxc"),
             Action::Terminate(pid) => terminate(pid),
             Action::Shut(id) => {
                 if let Some(logged) = self.logged.get_mut(&id) {

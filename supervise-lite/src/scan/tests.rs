@@ -146,7 +146,7 @@ impl World {
                     self.scan.told(id, true, false, self.now)
                 }
                 Action::Rest(id) => self.scan.rest(id, self.leaves_lines, self.now),
-                Action::Leave { .. } | Action::Unlock | Action::Warn(_) => Vec::new(),
+                Action::Leave { .. } | Action::Relieve(_) | Action::Unlock | Action::Warn(_) => Vec::new(),
             };
             todo.extend(more);
         }
@@ -537,6 +537,48 @@ fn in_a_stop_those_that_keep_us_out_are_told_too() {
     let pid = world.pid(1, Role::Main);
     world.stop();
     assert!(world.done.ends_with(&[Action::Unlock, Action::Terminate(pid)]), "{:?}", world.done);
+}
+
+/// A killed svscan has left both supervises, and that of the logger ends a little after the other.
+#[test]
+fn a_service_that_begins_after_all_is_not_long_without_its_logger() {
+    for succeeds in [true, false] {
+        let mut world = World::new(vec![link("a", 1, Log::Directory)]);
+        if succeeds {
+            world.scan.succeed();
+        }
+        world.settle();
+        let next_starts = |world: &mut World| {
+            let before = world.now;
+            loop {
+                let starts = World::starts(&world.settle());
+                if !starts.is_empty() {
+                    return ((world.now - before).as_secs(), starts.join(" "));
+                }
+                world.now = world.scan.due().expect("it looks again");
+            }
+        };
+        for (roles, pause) in
+            [([Role::Log, Role::Main], 5), ([Role::Main, Role::Log], 10), ([Role::Log, Role::Main], 20)]
+        {
+            for role in roles {
+                world.ends(world.pid(1, role), true);
+            }
+            assert_eq!(next_starts(&mut world), (pause, "a a/log".to_owned()), "both at once");
+        }
+        assert!(!world.done.contains(&Action::Relieve(id(1))), "the service is not ours");
+        world.ends(world.pid(1, Role::Log), true);
+        for _ in 0..3 {
+            assert_eq!(next_starts(&mut world), (5, "a/log".to_owned()), "the service waits for it");
+            world.done.clear();
+            world.ends(world.pid(1, Role::Log), true);
+            assert_eq!(world.done.contains(&Action::Relieve(id(1))), succeeds);
+        }
+        world.done.clear();
+        world.stop();
+        world.ends(world.pid(1, Role::Main), false);
+        assert_eq!(world.done.contains(&Action::Relieve(id(1))), succeeds, "once more before the end");
+    }
 }
 
 #[test]
