@@ -31,7 +31,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 const SETTLED_AT_LAST: Duration = Duration::from_secs(5);
 /// Between two tries to tell a logger's supervise that it is the last one.
 const AGAIN: Duration = Duration::from_millis(50);
-/// After so long it is told by a signal.
+/// After so long it is told by a signal, and so is a supervise that has not heard the order to stop.
 const TOLD_AT_LAST: Duration = Duration::from_secs(5);
 /// After so long in a stop it is said who has not ended.
 const LONG: Duration = Duration::from_secs(10);
@@ -115,6 +115,8 @@ pub enum Action {
     Close(Id),
     /// Tell this supervise of a service to stop its service and go; the name of the service.
     Halt(Id, u32, Vec<u8>),
+    /// The same a while later: unless its status says that it has heard, send it TERM.
+    Insist(Id, u32, Vec<u8>),
     /// Ours could not begin: an earlier svscan has left one that has this service, and its logger. Tell them.
     Leave {
         /// The service.
@@ -169,6 +171,8 @@ struct Service {
     name: Vec<u8>,
     /// It had a name at the last look.
     present: bool,
+    /// In a stop: when to see whether it has heard of that.
+    insist: Option<Duration>,
     /// Its log pipe is there with both ends, if it needs one.
     ready: bool,
     /// What was said of its name before.
@@ -315,7 +319,8 @@ impl Scan {
     /// When to look at the directory again, or in a stop, to call [`Scan::time`]. `None`: only a death changes anything.
     pub fn due(&self) -> Option<Duration> {
         if self.stopping {
-            return self.services.values().filter_map(next_of_drain).chain(self.remind).min();
+            let next = |service: &Service| next_of_drain(service).into_iter().chain(service.insist).min();
+            return self.services.values().filter_map(next).chain(self.remind).min();
         }
         let Some(looked) = self.looked else { return Some(Duration::ZERO) };
         if self.asked {
@@ -441,7 +446,16 @@ impl Scan {
         if !ready {
             actions.push(Action::Open(directory.id, name.clone()));
         }
-        let service = Service { name, present: true, ready, trouble, main: supervise(), log, drain: None };
+        let service = Service {
+            name,
+            present: true,
+            insist: None,
+            ready,
+            trouble,
+            main: supervise(),
+            log,
+            drain: None,
+        };
         self.services.insert(directory.id, service);
     }
 
@@ -589,18 +603,18 @@ impl Scan {
         let mut actions = vec![Action::Unlock];
         let ids: Vec<Id> = self.services.keys().copied().collect();
         for id in ids {
-            let running = |service: &Service| {
+            let running = |service: &mut Service| {
                 let main = &service.main;
                 let pid = main.pid?;
                 // It may be about to fail, and who hears the order is another.
                 let is_doubtful = main.failures > 0 && now < main.started + PACE && !self.succeeds;
-                Some(if is_doubtful {
-                    Action::Terminate(pid)
-                } else {
-                    Action::Halt(id, pid, service.name.clone())
-                })
+                if is_doubtful {
+                    return Some(Action::Terminate(pid));
+                }
+                service.insist = Some(now + TOLD_AT_LAST);
+                Some(Action::Halt(id, pid, service.name.clone()))
             };
-            match self.services.get(&id).and_then(running) {
+            match self.services.get_mut(&id).and_then(running) {
                 Some(halt) => actions.push(halt),
                 None => actions.extend(self.main_is_gone(id, now)),
             }
@@ -611,6 +625,7 @@ impl Scan {
     /// Nothing more is written: the logger is to read to the end.
     fn main_is_gone(&mut self, id: Id, now: Duration) -> Vec<Action> {
         let Some(service) = self.services.get_mut(&id) else { return Vec::new() };
+        service.insist = None;
         let leave = (self.stopping && self.succeeds && service.main.failures > 0).then(|| Action::Leave {
             name: service.name.clone(),
             log: service.log.as_ref().filter(|log| log.failures > 0).map(|_| service.directory(Role::Log)),
@@ -672,6 +687,13 @@ impl Scan {
         if self.remind.is_some_and(|then| then <= now) {
             self.remind = None;
             actions.extend(self.who_is_left());
+        }
+        for (&id, service) in &mut self.services {
+            if service.insist.take_if(|then| *then <= now).is_some()
+                && let Some(pid) = service.main.pid
+            {
+                actions.push(Action::Insist(id, pid, service.name.clone()));
+            }
         }
         actions.extend(self.drain(now));
         actions

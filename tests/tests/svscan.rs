@@ -1060,6 +1060,31 @@ fn what_a_service_left_behind_meets_no_broken_pipe() {
     }
 }
 
+/// The order to stop is read by somebody else; the supervise that waits for a slow service has heard it.
+#[test]
+fn a_supervise_that_does_not_hear_the_order_to_stop_gets_a_signal() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.service("deaf", SLEEP, "");
+    let slow = "trap 'echo TERM >>got' TERM\n>ready\nwhile [ ! -e go ]; do sleep 0.1; done";
+    tree.service("slow", slow, "");
+    tree.start(&svscan());
+    let deaf = tree.pid("deaf", None);
+    wait_until(SOON, "the other runs", || tree.join("store/slow/ready").exists());
+    let control = tree.join("store/deaf/supervise/control");
+    fs::remove_file(&control).expect("own file");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &control, rustix::fs::FileType::Fifo, mode, 0).expect("own file");
+    let reader = fs::OpenOptions::new().read(true).write(true).open(&control).expect("own file");
+    tree.svscan().signal(Signal::TERM);
+    wait_until(SOON, "it has ended", || !is_running(deaf));
+    std::thread::sleep(Duration::from_millis(500));
+    fs::write(tree.join("store/slow/go"), "").expect("own directory");
+    assert_eq!(tree.stop().status(), "exit 0");
+    assert_eq!(fs::read_to_string(tree.join("store/slow/got")).expect("it was told"), "TERM\n", "once");
+    drop(reader);
+    tree.wait_for_peace();
+}
+
 #[test]
 fn an_unlinked_service_is_stopped_too() {
     let mut tree = Tree::new(&[&supervise()]);

@@ -20,7 +20,8 @@ use supervise_lite::notice::murmur;
 use supervise_lite::scan::{Action, Id, Role, Scan};
 use supervise_lite::scandir::{Locked, ScanDir, id_of};
 use supervise_lite::signals::{Signal, Signals};
-use supervise_lite::supervised::open_control;
+use supervise_lite::status::Want;
+use supervise_lite::supervised::{open_control, read_status};
 use supervise_lite::sys::{Child, Program, Step, Words, spawn};
 use supervise_lite::{chain, die, help};
 
@@ -228,7 +229,15 @@ impl Svscan {
             Action::Rest(id) => return self.scan.rest(id, self.is_left(id), RealDisk.uptime()),
             Action::Halt(id, pid, name) => {
                 // The original's supervise would leave its service at TERM.
-                if self.tell_service(id, pid, &name, b"dx").is_err() {
+                if self.at_service(id, pid, &name, |service| tell(service, b"dx")).is_err() {
+                    terminate(pid);
+                }
+            }
+            Action::Insist(id, pid, name) => {
+                // Who reads its control may be somebody else. One that has heard waits for its service.
+                let status =
+                    self.at_service(id, pid, &name, |service| read_status(service).map_err(|_| Errno::NOENT));
+                if !status.is_ok_and(|status| status.want == Want::Down && status.pid != 0) {
                     terminate(pid);
                 }
             }
@@ -285,20 +294,26 @@ impl Svscan {
         self.logged.get(&id)?.directory.as_ref()
     }
 
-    /// Gives these letters to the supervise of a service, which is our child, wherever its name leads by now.
-    fn tell_service(&self, id: Id, pid: u32, name: &[u8], letters: &[u8]) -> Result<(), Errno> {
+    /// Does this in the directory of a service, whose supervise is our child, wherever its name leads by now.
+    fn at_service<T>(
+        &self,
+        id: Id,
+        pid: u32,
+        name: &[u8],
+        work: impl FnOnce(&OwnedFd) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         if let Some(kept) = self.kept(id) {
-            return tell(kept, letters);
+            return work(kept);
         }
         if let Some(service) = self.dir.keep(name, id)? {
-            return tell(&service, letters);
+            return work(&service);
         }
         // What /proc shows may be other processes than ours, in directories of services that are not ours.
         let service = working_directory(pid)?;
         if id_of(&fstat(&service)?) != id {
             return Err(Errno::NOENT);
         }
-        tell(&service, letters)
+        work(&service)
     }
 
     /// Gives these letters to the supervise of a logger, when it has come to listen.

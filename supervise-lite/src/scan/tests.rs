@@ -137,7 +137,7 @@ impl World {
                     self.shut.push(id);
                     Vec::new()
                 }
-                Action::Halt(_, pid, _) | Action::Terminate(pid) => {
+                Action::Halt(_, pid, _) | Action::Insist(_, pid, _) | Action::Terminate(pid) => {
                     self.told.push(pid);
                     Vec::new()
                 }
@@ -714,7 +714,11 @@ fn a_stop_takes_the_services_first_and_the_loggers_at_the_end_of_their_input() {
     let halt = |inode, pid, name: &str| Action::Halt(id(inode), pid, name.into());
     assert_eq!(world.done, [Action::Unlock, halt(1, main, "a"), halt(2, other, "b")]);
     world.scan.ask();
-    assert_eq!(world.scan.due(), Some(world.now + LONG), "nothing is looked at any more");
+    let start = world.now;
+    assert_eq!(world.scan.due(), Some(start + TOLD_AT_LAST), "nothing is looked at any more");
+    let insist = |inode, pid, name: &str| Action::Insist(id(inode), pid, name.into());
+    assert_eq!(world.later(5.1), [insist(1, main, "a"), insist(2, other, "b")]);
+    assert_eq!(world.scan.due(), Some(start + LONG));
     world.done.clear();
     world.ends(main, false);
     assert_eq!(world.done, [Action::Shut(id(1)), Action::Tell(id(1), log)]);
