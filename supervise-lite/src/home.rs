@@ -46,7 +46,9 @@ impl Home {
             Err(errno) => return Err(failed("stat", "down")(words(errno))),
         };
         make_directory();
-        let lock = lock().map_err(|errno| failed("acquire", LOCK)(words(errno)))?;
+        let is_link = |errno| errno == Errno::LOOP && readlinkat(CWD, LOCK, Vec::new()).is_ok();
+        let reason = |errno| if is_link(errno) { "is a symbolic link" } else { words(errno) };
+        let lock = lock().map_err(|errno| failed("acquire", LOCK)(reason(errno)))?;
         let _ = mknodat(CWD, CONTROL, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0);
         let control = open_fifo(CONTROL, OFlags::RDONLY).map_err(failed("read", CONTROL))?;
         let writer = open_fifo(CONTROL, OFlags::WRONLY).map_err(failed("write", CONTROL))?;
@@ -121,8 +123,10 @@ fn make_directory() {
     }
 }
 
+/// No link is followed: whoever owns `supervise` would have us make a file anywhere.
 fn lock() -> Result<OwnedFd, Errno> {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
+    let flags = flags | OFlags::NOFOLLOW;
     let file = retry_on_intr(|| openat(CWD, LOCK, flags, Mode::RUSR | Mode::WUSR))?;
     retry_on_intr(|| flock(&file, FlockOperation::NonBlockingLockExclusive))?;
     Ok(file)

@@ -6,10 +6,11 @@ use crate::scan::{Directory, Entry, Id, Log};
 use crate::supervised::open_control;
 use logcore::strerr::Errno;
 use rustix::fs::{
-    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, flock, fstat, ftruncate,
-    openat, seek, statat,
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, fchmod, flock, fstat,
+    ftruncate, openat, seek, statat,
 };
 use rustix::io::{pread, pwrite};
+use rustix::process::geteuid;
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 
@@ -51,7 +52,8 @@ impl ScanDir {
     pub fn lock(&mut self) -> Locked {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = openat(&self.dir, LOCK, flags, Mode::from_raw_mode(0o600));
-        let Ok(lock) = file.or_else(|_| rustix::io::fcntl_dupfd_cloexec(&self.dir, 0)) else {
+        let Ok(lock) = file.and_then(ours_alone).or_else(|_| rustix::io::fcntl_dupfd_cloexec(&self.dir, 0))
+        else {
             return Locked::Cannot(Errno::MFILE);
         };
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -182,6 +184,18 @@ impl ScanDir {
     }
 }
 
+/// A file that is there already, and ours, may have a mode by which others could lock it.
+fn ours_alone(file: OwnedFd) -> Result<OwnedFd, Errno> {
+    let stat = fstat(&file)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(Errno::INVAL);
+    }
+    if stat.st_mode & 0o177 != 0 && stat.st_uid == geteuid().as_raw() {
+        let _ = fchmod(&file, Mode::from_raw_mode(0o600));
+    }
+    Ok(file)
+}
+
 fn is_directory(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Directory
 }
@@ -263,6 +277,27 @@ mod tests {
         assert_eq!([second.lock(), first.lock()], [Locked::Yes, Locked::Taken]);
         drop(second);
         assert_eq!(first.lock(), Locked::Yes);
+    }
+
+    #[test]
+    fn what_is_locked_is_a_file_that_others_cannot_open() {
+        use std::os::unix::fs::PermissionsExt;
+        let scratch = tempfile::tempdir().expect("a directory");
+        let lock = scratch.path().join(LOCK);
+        let check = || {
+            let mut dir = ScanDir::open(scratch.path()).expect("own directory");
+            assert_eq!(dir.lock(), Locked::Yes);
+            dir.lock.expect("it is locked")
+        };
+        fs::write(&lock, "").expect("own directory");
+        fs::set_permissions(&lock, fs::Permissions::from_mode(0o644)).expect("own file");
+        check();
+        assert_eq!(fs::metadata(&lock).expect("it is there").permissions().mode() & 0o777, 0o600);
+        // In the place of anything else it is the directory.
+        fs::remove_file(&lock).expect("own file");
+        rustix::fs::mknodat(CWD, &lock, FileType::Fifo, Mode::from_raw_mode(0o600), 0)
+            .expect("own directory");
+        assert!(is_directory(&fstat(check()).expect("it is open")));
     }
 
     #[test]

@@ -117,6 +117,18 @@ fn without_a_descriptor_left_it_says_so_and_goes_on_when_there_is_one() {
     finish(&service, running);
 }
 
+/// The owner of `supervise` would have root make a file anywhere.
+#[test]
+fn a_lock_that_is_a_link_is_not_followed() {
+    let service = Service::new(STAYS);
+    fs::create_dir(service.join("supervise")).expect("own directory");
+    symlink("../made", service.join("supervise/lock")).expect("own directory");
+    let out = service.run(&program("supervise"), &[]);
+    assert_eq!(out.messages(), "supervise: fatal: unable to acquire s/supervise/lock: is a symbolic link\n");
+    assert_eq!(out.status(), "exit 111");
+    assert!(!service.join("made").exists() && service.lines("starts").is_empty());
+}
+
 /// A small file system of our own, mounted where only its holder sees it; reached through /proc.
 struct Disk {
     path: PathBuf,
@@ -124,7 +136,7 @@ struct Disk {
 }
 
 impl Disk {
-    /// Mounts it anew, with other options.
+    /// Mounts it anew, with other options; or with `bind` the file `lock` in the place of its `made/lock`.
     fn remount(&mut self, options: &str) {
         let before = self.holder.stderr().len();
         self.holder.send(format!("{options}\n").as_bytes());
@@ -138,7 +150,12 @@ fn mount(service: &Service, options: &str) -> Option<Disk> {
     fs::create_dir(&place).expect("own directory");
     // With its source named it is mounted anew by these options alone: those it has name a user who is nobody in his namespace.
     let script = r#"mount -t tmpfs -o "$0" none disk && echo mounted >&2 || exit
-        while read -r how; do mount -o "remount,$how" none disk && echo mounted >&2; done"#;
+        while read -r how; do
+            case $how in
+            bind) mount --bind lock disk/made/lock ;;
+            *) mount -o "remount,$how" none disk ;;
+            esac && echo mounted >&2
+        done"#;
     let mut reasons = String::new();
     for namespaces in ["-Urm", "-m"] {
         let holder = Cmd::new("unshare")
@@ -189,7 +206,9 @@ fn a_disk_that_becomes_read_only_is_named_once_and_the_status_follows_when_it_is
     let Some(mut disk) = mount(&service, "size=64k") else { return };
     let made = disk.path.join("made");
     fs::create_dir(&made).expect("own disk");
-    symlink(service.scratch.join("lock"), made.join("lock")).expect("own disk");
+    fs::write(made.join("lock"), "").expect("own disk");
+    fs::write(service.scratch.join("lock"), "").expect("own directory");
+    disk.remount("bind");
     symlink(&made, service.join("supervise")).expect("own directory");
     let running = service.start(&program("supervise"));
     let pid = service.wait_until_up();
