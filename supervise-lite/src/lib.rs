@@ -20,6 +20,7 @@ pub mod scan;
 pub mod scandir;
 pub mod changes;
 pub mod logpipe;
+pub mod openfiles;
 pub mod errors;
 pub mod chain;
 pub mod die;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use supervise_lite::options::{Options, Wrong};
 use supervise_lite::supervised::{open_control, order};
 use supervise_lite::watch::{Before, Watched, wait};
-use supervise_lite::{die, help};
+use supervise_lite::{die, help, openfiles};
 
 const HELP: &str = include_str!("svc.txt");
 const OPTIONS: &str = "svc options: u up, d down, o once, x exit, p pause, c continue, h hup, a alarm, i interrupt, \
@@ -91,7 +91,12 @@ fn each<'a>(dirs: &'a [OsString], mut work: impl FnMut(&'a [u8]) -> bool) -> boo
 
 /// Writes the letters to the control of the current directory, which stays open.
 fn command(dir: &[u8], letters: &[u8]) -> Option<OwnedFd> {
-    let control = match open_control(CWD) {
+    tell(open_control(CWD), dir, letters)
+}
+
+/// `control`: whether it could be opened.
+fn tell(control: Result<OwnedFd, Errno>, dir: &[u8], letters: &[u8]) -> Option<OwnedFd> {
+    let control = match control {
         Ok(control) => control,
         Err(Errno::NXIO) => {
             die::say("svc", "warning", &[b"unable to control ", dir, b": supervise not running"].concat());
@@ -111,15 +116,25 @@ fn command(dir: &[u8], letters: &[u8]) -> Option<OwnedFd> {
     }
 }
 
-/// Writes the letters here, between two looks.
-fn watch<'a>(dir: &'a [u8], letters: &[u8]) -> Option<Watched<'a>> {
-    match Before::here() {
-        Ok(before) => Some(Watched::new(dir, before, command(dir, letters)?, letters)),
-        Err(errno) => {
-            warn(&[b"unable to watch ", dir], errno);
-            None
-        }
-    }
+/// Writes the letters here, between two looks; where there can be no look, all the same. `spare`: a descriptor for that.
+fn watch<'a>(dir: &'a [u8], letters: &[u8], spare: &mut Option<OwnedFd>) -> Option<Watched<'a>> {
+    let errno = match Before::here() {
+        Ok(before) => match open_control(CWD) {
+            Err(errno @ (Errno::MFILE | Errno::NFILE)) => errno,
+            control => return Some(Watched::new(dir, before, tell(control, dir, letters)?, letters)),
+        },
+        Err(errno) => errno,
+    };
+    *spare = None;
+    warn(&[b"unable to watch ", dir], errno);
+    command(dir, letters);
+    *spare = a_descriptor();
+    None
+}
+
+/// One to be given up when there are no others.
+fn a_descriptor() -> Option<OwnedFd> {
+    open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
 /// Writes the letters everywhere, then waits for all; whether everybody got there.
@@ -127,12 +142,17 @@ fn all_reached(call: &Call<'_>, limit: Duration) -> bool {
     // A limit beyond the end of the clock is none.
     let end = Instant::now().checked_add(limit);
     let mut waiting = Vec::new();
+    // Three are held for each directory.
+    openfiles::raise();
+    let mut spare = a_descriptor();
     let all_told = each(call.dirs, |dir| {
-        let watched = watch(dir, &call.letters);
+        let watched = watch(dir, &call.letters, &mut spare);
         let is_told = watched.is_some();
         waiting.extend(watched);
         is_told
     });
+    // To look takes one.
+    drop(spare);
     let late = wait(waiting, end);
     for watched in &late {
         warn(&[b"unable to see the effect on ", watched.dir], Errno::TIMEDOUT);

@@ -8,7 +8,7 @@ use logcore::disk::{Disk, RealDisk};
 use logcore::strerr::{Errno, words};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
-use rustix::process::{Pid, Resource, Rlimit, WaitOptions, getrlimit, kill_process, setrlimit, wait};
+use rustix::process::{Pid, WaitOptions, kill_process, wait};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,7 +23,7 @@ use supervise_lite::signals::{Signal, Signals};
 use supervise_lite::status::Want;
 use supervise_lite::supervised::{open_control, read_status};
 use supervise_lite::sys::{Child, Program, Step, Words, spawn};
-use supervise_lite::{chain, die, help};
+use supervise_lite::{chain, die, help, openfiles};
 
 const PROGRAM: &str = "svscan";
 /// Shown for `--help`.
@@ -91,7 +91,7 @@ impl Svscan {
             Ok(signals) => signals,
             Err(errno) => die::unable(PROGRAM, b"receive signals", errno),
         };
-        let open_files = raise_open_files();
+        let limit = openfiles::raise();
         let changes = Changes::new(".").ok();
         let mut scan = Scan::new(changes.is_some());
         if dir.begin() {
@@ -106,7 +106,10 @@ impl Svscan {
             starting: VecDeque::new(),
             supervise: supervises(),
             environment: Words::environment(),
-            open_files,
+            open_files: libc::rlimit {
+                rlim_cur: limit.current.unwrap_or(libc::RLIM_INFINITY),
+                rlim_max: limit.maximum.unwrap_or(libc::RLIM_INFINITY),
+            },
         }
     }
 
@@ -404,15 +407,4 @@ fn terminate(pid: u32) {
 
 fn number(pid: Pid) -> u32 {
     pid.as_raw_nonzero().get().unsigned_abs()
-}
-
-/// As many open files as we may have; returns what we were started with, for our children.
-fn raise_open_files() -> libc::rlimit {
-    let limit = getrlimit(Resource::Nofile);
-    // What is refused is not needed before there are many services.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    libc::rlimit {
-        rlim_cur: limit.current.unwrap_or(libc::RLIM_INFINITY),
-        rlim_max: limit.maximum.unwrap_or(libc::RLIM_INFINITY),
-    }
 }

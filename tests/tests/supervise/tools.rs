@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use tests::{Cmd, Output, Signal, program};
+use tests::{Cmd, Output, Scratch, Signal, program};
 
 use crate::{STAYS, Service, finish, ours, theirs};
 
@@ -54,6 +54,37 @@ fn svc_sees_that_a_supervise_has_gone_though_another_has_come() {
         assert_eq!(svc.wait().status(), "exit 0", "{set:?}");
         service.svc("-dkx");
         assert_eq!(next.wait().status(), "exit 0");
+    }
+}
+
+/// Those that it cannot watch, for want of descriptors, are told all the same.
+#[test]
+fn svc_tells_more_directories_than_it_can_watch() {
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+    let scratch = Scratch::new();
+    let names: Vec<String> = (0..12).map(|number| format!("s{number}")).collect();
+    let make = |name: &String| {
+        let control = scratch.join(name).join("supervise/control");
+        fs::create_dir_all(scratch.join(name).join("supervise")).expect("own directory");
+        assert_eq!(Cmd::new("mkfifo").arg(&control).run(b"").status(), "exit 0");
+        let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        fs::OpenOptions::new().read(true).write(true).custom_flags(nonblock).open(control).expect("own file")
+    };
+    let mut controls: Vec<fs::File> = names.iter().map(make).collect();
+    for (limit, all) in [("ulimit -Sn 20", true), ("ulimit -n 20", false)] {
+        let limited = ["sh".to_owned(), "-c".to_owned(), format!("{limit}; exec \"$@\""), "sh".to_owned()];
+        let svc = Cmd::new(program("svc")).args(["-w", "0", "-t"]).args(&names).cwd(scratch.path());
+        let out = svc.behind(limited).run(b"");
+        assert_eq!(out.status(), "exit 1", "{out}");
+        let unwatched = out.messages().lines().filter(|line| line.contains("unable to watch")).count();
+        assert_eq!(unwatched == 0, all, "{out}");
+        assert!(unwatched < names.len() && !out.messages().contains("control"), "{out}");
+        for control in &mut controls {
+            let mut letters = [0; 9];
+            assert_eq!(control.read(&mut letters).ok(), Some(1), "{limit}: {out}");
+            assert_eq!(letters[0], b't');
+        }
     }
 }
 
