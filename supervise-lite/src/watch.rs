@@ -117,6 +117,17 @@ fn look(place: &OwnedFd, last: Option<Look>) -> Look {
 }
 
 /// Whether the process is still what supervise forked, and not yet `./run`. `None`: it has ended, or cannot be seen from here.
+///
+/// A service may be a supervise of its own: that has other arguments than its parent. A copy that has ended has none.
 fn is_copy(pid: u32) -> Option<bool> {
-    std::fs::read(format!("/proc/{pid}/comm")).ok().map(|name| name == b"supervise\n")
+    let of = |pid: &str, file: &str| std::fs::read(format!("/proc/{pid}/{file}")).ok();
+    let copy = pid.to_string();
+    if of(&copy, "comm")? != b"supervise\n" {
+        return Some(false);
+    }
+    let arguments = of(&copy, "cmdline")?;
+    let stat = String::from_utf8(of(&copy, "stat")?).ok()?;
+    // Behind the name, which may hold anything: the state, and the parent.
+    let parent = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?;
+    Some(arguments.is_empty() || Some(arguments) == of(parent, "cmdline"))
 }

@@ -57,6 +57,22 @@ fn svc_sees_that_a_supervise_has_gone_though_another_has_come() {
     }
 }
 
+/// One that supervises in its turn is up as any other.
+#[test]
+fn a_service_may_be_a_supervise() {
+    for set in theirs().into_iter().chain([ours()]) {
+        let service = Service::down(STAYS);
+        fs::create_dir(service.join("inner")).expect("own directory");
+        fs::rename(service.join("run"), service.join("inner/run")).expect("own directory");
+        service.write_run(&format!("#!/bin/sh\nexec {} inner\n", set.supervise.display()));
+        let running = service.start(&set.supervise);
+        let out = service.run(&program("svc"), &["-w", "10", "-u"]);
+        assert_eq!((out.status().as_str(), out.messages().as_str()), ("exit 0", ""), "{set:?}");
+        assert_eq!(Cmd::new(program("svc")).arg("-dx").arg(service.join("inner")).run(b"").messages(), "");
+        finish(&service, running);
+    }
+}
+
 /// Those that it cannot watch, for want of descriptors, are told all the same.
 #[test]
 fn svc_tells_more_directories_than_it_can_watch() {
