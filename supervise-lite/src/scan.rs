@@ -635,11 +635,18 @@ impl Scan {
             self.services.remove(&id);
             return Vec::from_iter(leave);
         };
-        let tell = log.pid.map(|_| (now, now));
+        // One that is about to fail again is not told yet: a stranger would read that.
+        let ours = log.started + PACE;
+        let is_doubtful = log.failures > 0 && now < ours && !self.succeeds;
+        let tell = log.pid.map(|_| (if is_doubtful { ours } else { now }, now));
         service.ready = false;
         service.drain = Some(Drain { tell, again: false, count: 0 });
-        let next = log.pid.map_or(Action::Rest(id), |pid| Action::Tell(id, pid));
-        leave.into_iter().chain(relieve).chain([Action::Shut(id), next]).collect()
+        let next = match log.pid {
+            None => Some(Action::Rest(id)),
+            Some(_) if is_doubtful => None,
+            Some(pid) => Some(Action::Tell(id, pid)),
+        };
+        leave.into_iter().chain(relieve).chain([Action::Shut(id)]).chain(next).collect()
     }
 
     /// What became of [`Action::Tell`]: whether the supervise could be told. `over`: its logger has nothing more to read. Else

@@ -537,6 +537,21 @@ fn in_a_stop_those_that_keep_us_out_are_told_too() {
     let pid = world.pid(1, Role::Main);
     world.stop();
     assert!(world.done.ends_with(&[Action::Unlock, Action::Terminate(pid)]), "{:?}", world.done);
+    // Nor its logger's, until it has not failed for a while.
+    let mut world = World::new(vec![link("a", 1, Log::Directory)]);
+    world.settle();
+    world.ends(world.pid(1, Role::Log), true);
+    while !world.runs(id(1), Role::Log) {
+        world.later(0.1);
+    }
+    let log = world.pid(1, Role::Log);
+    world.stop();
+    world.done.clear();
+    world.ends(world.pid(1, Role::Main), false);
+    world.later(0.8);
+    assert_eq!(world.done, [Action::Shut(id(1))]);
+    world.later(0.3);
+    assert_eq!(world.done[1..], [Action::Tell(id(1), log)]);
 }
 
 /// A killed svscan has left both supervises, and that of the logger ends a little after the other.
@@ -818,8 +833,11 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 proptest! {
     /// None is started twice (the world sees to that), none that is wanted stays down longer than its pace, and a stop ends.
     #[test]
-    fn whatever_happens(events in events()) {
+    fn whatever_happens(events in events(), succeeds: bool) {
         let mut world = World::new(Vec::new());
+        if succeeds {
+            world.scan.succeed();
+        }
         world.settle();
         for event in events {
             match event {
