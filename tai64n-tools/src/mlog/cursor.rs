@@ -11,15 +11,23 @@
 use super::place::Place;
 use logcore::label::Label;
 use logcore::strerr::Errno;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Gid, Mode, OFlags, Stat, Uid};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// The first line; another number is another format.
 const HEADER: &str = "mlog cursor 1";
+
+/// It is written beside the file first, under its name with this.
+const NEW: &str = ".new";
+
+/// More links in a row than this are a circle.
+const MOST_LINKS: usize = 40;
 
 /// A cursor file and what is in it.
 #[derive(Debug)]
@@ -28,7 +36,8 @@ pub struct Cursor {
     places: BTreeMap<PathBuf, Place>,
     /// As it is on disk.
     written: Vec<u8>,
-    /// That of the file that was there.
+    /// Of the file that was there: whoever wrote it can write it again.
+    owner: Option<(Uid, Gid)>,
     mode: Option<Mode>,
 }
 
@@ -36,17 +45,23 @@ impl Cursor {
     /// Reads the file; one that is not there has no places.
     ///
     /// # Errors
-    /// It cannot be read, or is no cursor file ([`ErrorKind::InvalidData`]): then nothing is overwritten.
+    /// It cannot be read, is no cursor file ([`ErrorKind::InvalidData`]), or no regular file ([`ErrorKind::InvalidInput`]): then
+    /// nothing is overwritten.
     pub fn open(path: &Path) -> io::Result<Self> {
-        // A link stays one.
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let mode = rustix::fs::stat(&path).ok().map(|stat| Mode::from_raw_mode(stat.st_mode & 0o777));
-        let written = match std::fs::read(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            other => other?,
-        };
+        let path = resolved(path);
+        let mut written = Vec::new();
+        let (mut owner, mut mode) = (None, None);
+        match open_regular(&path, OFlags::RDONLY) {
+            Err(error) if error.kind() == ErrorKind::NotFound => (),
+            Err(error) => return Err(error),
+            Ok((file, stat)) => {
+                owner = Some((Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid)));
+                mode = Some(Mode::from_raw_mode(stat.st_mode & 0o777));
+                File::from(file).read_to_end(&mut written)?;
+            }
+        }
         let places = parse(&written).ok_or(ErrorKind::InvalidData)?;
-        Ok(Cursor { path, places, written, mode })
+        Ok(Cursor { path, places, written, owner, mode })
     }
 
     /// Whether there is no place in it.
@@ -84,13 +99,20 @@ impl Cursor {
     pub fn write_anew(&mut self) -> io::Result<()> {
         let text = format(&self.places);
         let mut temporary = self.path.clone().into_os_string();
-        temporary.push(".new");
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = rustix::fs::open(&temporary, flags, Mode::from_raw_mode(0o644))?;
+        temporary.push(NEW);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
+        let (file, _) = open_regular(Path::new(&temporary), flags)?;
+        if let Some((user, group)) = self.owner {
+            // Only root may give files away; to others it is theirs from now on.
+            match rustix::fs::fchown(&file, Some(user), Some(group)) {
+                Ok(()) | Err(Errno::PERM) => (),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
         if let Some(mode) = self.mode {
             rustix::fs::fchmod(&file, mode)?;
         }
-        let mut file = std::fs::File::from(file);
+        let mut file = File::from(file);
         file.write_all(&text)?;
         file.sync_all()?;
         std::fs::rename(&temporary, &self.path)?;
@@ -102,7 +124,35 @@ impl Cursor {
     pub fn sync_name(&self) {
         let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         // What cannot be synced is as safe as it gets.
-        let _ = std::fs::File::open(parent.unwrap_or(Path::new("."))).and_then(|dir| dir.sync_all());
+        let _ = File::open(parent.unwrap_or(Path::new("."))).and_then(|dir| dir.sync_all());
+    }
+}
+
+/// Where the file is, or will be: a link stays one, also while nothing is where it leads to.
+fn resolved(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        if let Ok(whole) = path.canonicalize() {
+            return whole;
+        }
+        let Ok(target) = path.read_link() else { break };
+        path.set_file_name(target);
+    }
+    path
+}
+
+/// Opens a regular file, and nothing else: a FIFO would be waited for, a device replaced.
+fn open_regular(path: &Path, flags: OFlags) -> io::Result<(OwnedFd, Stat)> {
+    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = match rustix::fs::open(path, flags, Mode::from_raw_mode(0o644)) {
+        // To write: a FIFO that nobody reads, a socket, a directory.
+        Err(Errno::NXIO | Errno::ISDIR) => return Err(ErrorKind::InvalidInput.into()),
+        other => other?,
+    };
+    let stat = rustix::fs::fstat(&file)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok((file, stat)),
+        _ => Err(ErrorKind::InvalidInput.into()),
     }
 }
 
@@ -196,8 +246,26 @@ fn parse_line(line: &[u8]) -> Option<(PathBuf, Place)> {
     fields.next().is_none().then_some((dir.into(), place))
 }
 
-/// Why a cursor file cannot be used.
-pub fn reason(error: &io::Error) -> String {
+/// A message from "unable to" on.
+pub fn unable_to_read(path: &Path, error: &io::Error) -> String {
+    let path = path.display();
+    match error.kind() {
+        ErrorKind::InvalidInput => format!("unable to use {path} as a cursor: not a regular file"),
+        _ => format!("unable to read {path}: {}", reason(error)),
+    }
+}
+
+/// A message from "unable to" on.
+pub fn unable_to_write(path: &Path, error: &io::Error) -> String {
+    let path = path.display();
+    match error.kind() {
+        // The other one was looked at when it was read.
+        ErrorKind::InvalidInput => format!("unable to write {path}{NEW}: not a regular file"),
+        _ => format!("unable to write {path}: {}", reason(error)),
+    }
+}
+
+fn reason(error: &io::Error) -> String {
     match (Errno::from_io_error(error), error.kind()) {
         (Some(errno), _) => logcore::strerr::words(errno).into(),
         (None, ErrorKind::InvalidData) => "not a cursor file".into(),

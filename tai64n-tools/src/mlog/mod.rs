@@ -124,11 +124,10 @@ pub fn read<F: AsFd>(
         say,
     };
     if let Some(path) = &options.cursor {
-        let unable = |error| format!("unable to read {}: {}", path.display(), cursor::reason(&error));
-        let mut cursor = Cursor::open(path).map_err(|error| Fail::Unable(unable(error)))?;
+        let mut cursor =
+            Cursor::open(path).map_err(|error| Fail::Unable(cursor::unable_to_read(path, &error)))?;
         // Before any line is out: a shipper that cannot keep its place would ship the same lines with every start.
-        let unable = |error| format!("unable to write {}: {}", path.display(), cursor::reason(&error));
-        cursor.write_anew().map_err(|error| Fail::Unable(unable(error)))?;
+        cursor.write_anew().map_err(|error| Fail::Unable(cursor::unable_to_write(path, &error)))?;
         run.cursor = Some(cursor);
     }
     let is_first = run.cursor.as_ref().is_none_or(Cursor::is_empty);
@@ -396,8 +395,7 @@ impl Run<'_> {
             }
         }
         let path = self.options.cursor.as_deref().unwrap_or(Path::new(""));
-        let unable = |error| format!("unable to write {}: {}", path.display(), cursor::reason(&error));
-        cursor.write().map_err(|error| Fail::Unable(unable(error)))
+        cursor.write().map_err(|error| Fail::Unable(cursor::unable_to_write(path, &error)))
     }
 
     /// Waits until there may be more.

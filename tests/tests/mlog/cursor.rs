@@ -1,10 +1,11 @@
 //! Does a reader that comes back go on exactly where its output had taken the last line, whatever became of the log meanwhile?
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tests::feeder::{Rng, seed};
 use tests::{Cmd, Scratch, program, wait_until};
 
@@ -246,6 +247,63 @@ fn a_link_to_a_cursor_stays_one_and_the_mode_stays() {
     assert!(scratch.join("cursor").is_symlink());
     let meta = fs::symlink_metadata(&place).expect("it is there");
     assert!(meta.len() > 20 && meta.permissions().mode() & 0o777 == 0o600, "{meta:?}");
+}
+
+#[test]
+fn a_link_to_a_cursor_that_is_not_there_yet_stays_one() {
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[("current", &line(1, "a"))]);
+    put(&scratch.join("real"), &[]);
+    symlink("real/link", scratch.join("cursor")).expect("own directory");
+    symlink("place", scratch.join("real/link")).expect("own directory");
+    assert_eq!(next(scratch.path()), line(1, "a"));
+    assert_eq!(next(scratch.path()), "");
+    assert!(scratch.join("cursor").is_symlink() && scratch.join("real/link").is_symlink());
+    assert!(scratch.join("real/place").is_file());
+}
+
+/// Root looks after the cursor of a service that is not root's: the service can go on with it.
+#[test]
+fn a_cursor_keeps_its_owner() {
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[("current", &line(1, "a"))]);
+    fs::write(scratch.join("cursor"), "").expect("own directory");
+    if chown(scratch.join("cursor"), Some(7), Some(8)).is_err() {
+        // Only root can ask this.
+        return;
+    }
+    assert_eq!(next(scratch.path()), line(1, "a"));
+    let meta = fs::metadata(scratch.join("cursor")).expect("it is there");
+    assert!(meta.len() > 20 && (meta.uid(), meta.gid()) == (7, 8), "{meta:?}");
+}
+
+/// A device would be replaced by a file, and a FIFO waited for.
+#[test]
+fn a_cursor_that_is_no_regular_file_is_left_alone() {
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[("current", &line(1, "a"))]);
+    let run = |cursor: &str| {
+        let arguments = ["--cursor", cursor, "-o", "raw", "log"];
+        mlog(scratch.path()).args(arguments).limit(SOON).run(b"")
+    };
+    let fifo = |name: &str| {
+        mknodat(CWD, scratch.join(name), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("own directory")
+    };
+    fifo("fifo");
+    fs::create_dir(scratch.join("directory")).expect("own directory");
+    for name in ["fifo", "directory"] {
+        let said = format!("mlog: fatal: unable to use {name} as a cursor: not a regular file\n");
+        check(&run(name), "exit 111", "", &said);
+        assert!(!scratch.join(name).is_file());
+    }
+    // A socket stands for a device: that can be made by everybody.
+    let _socket = std::os::unix::net::UnixListener::bind(scratch.join("socket")).expect("own directory");
+    let out = run("socket");
+    assert!(out.status() == "exit 111" && !scratch.join("socket").is_file(), "{out}");
+    // What is written first is looked at too.
+    fifo("cursor.new");
+    let said = "mlog: fatal: unable to write cursor.new: not a regular file\n";
+    check(&run("cursor"), "exit 111", "", said);
 }
 
 /// A real logger rotates between the runs, with each kind of processor.
