@@ -92,6 +92,8 @@ pub struct Log {
     /// So many bytes of the partial line are of files before `file`.
     carried: usize,
     place: Option<Place>,
+    /// The last moment, and its lines, before those in the buffer: [`Place::last`] when it was read.
+    read_last: Option<(Label, u64)>,
     /// Something may be missing before the next line, and the moment of the line before that.
     lost: Option<Option<Label>>,
     troubles: Vec<Trouble>,
@@ -165,6 +167,7 @@ impl Log {
             waiting: VecDeque::new(),
             carried: 0,
             place: None,
+            read_last: None,
             lost: None,
             troubles: Vec::new(),
             said: VecDeque::new(),
@@ -237,8 +240,8 @@ impl Log {
     /// Reads until there are whole lines. All lines have been taken.
     pub fn fill(&mut self) -> Fill {
         self.remember();
-        self.carry =
-            self.place.as_ref().and_then(|place| place.last).map_or(self.carry, |(moment, _)| Some(moment));
+        self.read_last = self.place.as_ref().and_then(|place| place.last);
+        self.carry = self.read_last.map_or(self.carry, |(moment, _)| Some(moment));
         let mut may_list = self.follows;
         loop {
             let Some(file) = &mut self.file else {
@@ -600,8 +603,8 @@ impl Log {
         (place.offset, place.print) = (offset, print(&taken[taken.len() - own..]));
         (place.after, place.unnamed) = (file.after, file.unnamed);
         place.last = last_moment(taken, self.carry, &mut self.stamps).or_else(|| {
-            // Without a stamp they all share that of the line before.
-            let (moment, count) = self.place.as_ref()?.last?;
+            // Without a stamp they all share that of the line before. A part of them may have been noted already.
+            let (moment, count) = self.read_last?;
             Some((moment, count + lines(taken).count() as u64))
         });
         self.place = Some(place);

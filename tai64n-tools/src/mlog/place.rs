@@ -6,7 +6,9 @@
 //! 2. an old log of the same label: it was compressed
 //! 3. the first old log newer than those that were older than the file: a processor has replaced it; not where all of those are
 //!    gone and lines have no stamps, for then it may be gone as well
-//! 4. the moment of the last line: the processor has changed it, or somebody has copied it
+//! 4. the moment of the last line: the processor has changed the file, or somebody has copied it. Behind that line where it is
+//!    still as it was, or has a label, which no other line has; else before the first line of that moment, so that lines may
+//!    come twice: which of them are new nobody can tell
 //! 5. without moments: everything newer than what was older, so that lines may come twice and none is missed
 //!
 //! Old logs are removed oldest first. So while one that was older than the file is still there, nothing was removed unread.
@@ -148,8 +150,8 @@ impl Place {
                 return Some(Found { file, offset: self.offset, lost: false });
             }
         }
-        if let Some((moment, count)) = self.last
-            && let Some(found) = by_moment(files, moment, count, open, stamps)
+        if let Some(last) = self.last
+            && let Some(found) = self.by_moment(last, files, newer, open, stamps)
         {
             return Some(Found { lost: found.lost && !nothing_lost, ..found });
         }
@@ -162,46 +164,60 @@ impl Place {
         let len = (self.offset - from) as usize;
         file.bytes(from, len).is_ok_and(|bytes| bytes.len() == len && print(&bytes) == self.print)
     }
-}
 
-/// The place behind the first `count` lines of `moment`, or before the first line that is later.
-fn by_moment(
-    files: &[LogFile],
-    moment: Label,
-    count: u64,
-    open: &mut dyn FnMut(usize) -> Option<Opened>,
-    stamps: &mut Stamps,
-) -> Option<Found> {
-    let from = files.partition_point(|file| file.label.is_some_and(|label| label < moment));
-    let mut earlier = from > 0;
-    let (mut seen, mut carry) = (0, None);
-    for file in from..files.len() {
-        let Some(opened) = open(file) else { continue };
-        let Ok(text) = opened.text(0) else { continue };
-        let mut reader = Lines::new(text, 0);
-        // What cannot be read any further is told when it is read for its lines.
-        while let Ok(Some((offset, block))) = reader.next() {
-            for line in lines(block) {
-                carry = stamps.read(&block[line.clone()], carry).map(|stamp| stamp.moment).or(carry);
-                let Some(now) = carry else { continue };
-                earlier |= now <= moment;
-                seen += u64::from(now == moment);
-                if now > moment || seen > count {
-                    return Some(Found { file, offset: offset + line.start as u64, lost: !earlier });
+    /// Behind the last line before the place, told by its moment; else before the first line of that moment, or of a later one.
+    /// Not in the files before number `newer`, which are done.
+    fn by_moment(
+        &self,
+        (moment, count): (Label, u64),
+        files: &[LogFile],
+        newer: usize,
+        open: &mut dyn FnMut(usize) -> Option<Opened>,
+        stamps: &mut Stamps,
+    ) -> Option<Found> {
+        let from = files.partition_point(|file| file.label.is_some_and(|label| label < moment));
+        let mut earlier = from > 0;
+        let (mut first, mut carry) = (None, None);
+        for file in from..files.len() {
+            let Some(opened) = open(file) else { continue };
+            let Ok(text) = opened.text(0) else { continue };
+            let mut reader = Lines::new(text, 0);
+            // What cannot be read any further is told when it is read for its lines.
+            while let Ok(Some((offset, block))) = reader.next() {
+                for line in lines(block) {
+                    let text = &block[line.clone()];
+                    carry = stamps.read(text, carry).map(|stamp| stamp.moment).or(carry);
+                    let Some(now) = carry else { continue };
+                    earlier |= now <= moment;
+                    if file < newer || now < moment {
+                        continue;
+                    }
+                    let before = Found { file, offset: offset + line.start as u64, lost: !earlier };
+                    if now > moment {
+                        return first.or(Some(before));
+                    }
+                    let is_only = count == 1 && first.is_none() && text.starts_with(b"@");
+                    if is_only || print(text) == self.print {
+                        return Some(Found { offset: offset + line.end as u64, ..before });
+                    }
+                    first.get_or_insert(before);
                 }
             }
         }
+        if first.is_some() {
+            return first;
+        }
+        // All lines are earlier: at the end of the last file.
+        carry?;
+        let file = files.len() - 1;
+        let mut end = 0;
+        let mut reader = Lines::new(open(file)?.text(0).ok()?, 0);
+        while let Ok(Some((offset, block))) = reader.next() {
+            let whole = memrchr(b'\n', block).map_or(0, |at| at + 1);
+            end = offset + whole as u64;
+        }
+        Some(Found { file, offset: end, lost: false })
     }
-    // All lines are earlier: at the end of the last file.
-    carry?;
-    let file = files.len() - 1;
-    let mut end = 0;
-    let mut reader = Lines::new(open(file)?.text(0).ok()?, 0);
-    while let Ok(Some((offset, block))) = reader.next() {
-        let whole = memrchr(b'\n', block).map_or(0, |at| at + 1);
-        end = offset + whole as u64;
-    }
-    Some(Found { file, offset: end, lost: false })
 }
 
 /// Whether there is a file between the old logs and `current`, at the moment when these were listed.

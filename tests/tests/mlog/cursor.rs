@@ -139,13 +139,48 @@ fn the_place_is_found_by_the_moment_when_the_processor_changed_the_lines() {
     let more = line(60, "more");
     rotate(&dir, &old(70, "s"), (lines("changed") + &more).as_bytes(), "");
     assert_eq!(next(scratch.path()), more);
-    // Moments that are equal: as many are passed over as were seen.
+    // Moments that are equal: nobody can tell which of the lines are new.
     let scratch = Scratch::new();
     let dir = scratch.join("log");
     put(&dir, &[("current", &line(5, "x").repeat(3))]);
     assert_eq!(next(scratch.path()), line(5, "x").repeat(3));
     rotate(&dir, &old(70, "s"), line(5, "y").repeat(5).as_bytes(), "");
-    assert_eq!(next(scratch.path()), line(5, "y").repeat(2));
+    assert_eq!(next(scratch.path()), line(5, "y").repeat(5));
+}
+
+/// The lines of the last moment are fewer now, so that their number tells nothing.
+#[test]
+fn lines_that_the_processor_dropped_hide_none_that_came_after() {
+    let check = |seen: &str, more: &str, processed: &str, wanted: &str| {
+        let scratch = Scratch::new();
+        let dir = scratch.join("log");
+        put(&dir, &[(&old(0, "s"), ""), ("current", seen)]);
+        assert_eq!(next(scratch.path()), seen);
+        put(&dir, &[("current", &format!("{seen}{more}"))]);
+        rotate(&dir, &old(2_000_000_000, "s"), processed.as_bytes(), "");
+        assert_eq!(next(scratch.path()), wanted, "{processed}");
+    };
+    let lines = |what: &str, many: usize| {
+        (1..=many).map(|number| format!("2026-11-26 10:00:00.123 {what} {number}\n")).collect::<String>()
+    };
+    let rest = lines("info", 6) + "2026-11-26 10:00:00.124 later\n";
+    check(&lines("debug", 5), &rest, &rest, &rest);
+    // Where the last line is still there, what came after it is known.
+    let seen = line(5, "boom") + " at a\n at DEBUG b\n at c\n";
+    let more = format!(" at d\n at e\n{}", line(6, "next"));
+    check(&seen, &more, &(line(5, "boom") + " at a\n at c\n" + &more), &more);
+}
+
+/// Lines that share a moment are counted once, however often the place is kept between two reads.
+#[test]
+fn lines_without_stamps_are_counted_once() {
+    let scratch = Scratch::new();
+    let text = line(1, "dump") + &(0..4000).map(|n| format!("{n:0199}\n")).collect::<String>();
+    put(&scratch.join("log"), &[("current", &text)]);
+    assert_eq!(next(scratch.path()), text);
+    let cursor = fs::read_to_string(scratch.join("cursor")).expect("it is there");
+    let place = cursor.lines().nth(1).expect("a place");
+    assert_eq!(place.split(' ').nth(7), Some("4001"), "{place}");
 }
 
 #[test]
