@@ -77,6 +77,8 @@ pub enum Trouble {
 pub struct Log {
     /// The directory as it is shown.
     path: PathBuf,
+    /// The directory as the cursor names it.
+    key: PathBuf,
     dir: OwnedFd,
     /// More is waited for at the end.
     follows: bool,
@@ -156,6 +158,7 @@ impl Log {
     fn on(path: PathBuf, dir: OwnedFd, follows: bool, leaves_partial: bool, stamps: Stamps) -> Self {
         Log {
             dir_identity: dir_identity(&dir),
+            key: key(&path),
             path,
             dir,
             follows,
@@ -190,6 +193,16 @@ impl Log {
     /// The directory as it is shown.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The directory as the cursor names it: without links, as it is now.
+    pub fn key(&self) -> &Path {
+        &self.key
+    }
+
+    /// Whether it is the log in this directory.
+    pub fn is_in(&self, dir: Identity) -> bool {
+        dir.is_some() && self.dir_identity == dir
     }
 
     /// The name of the file that the lines are of.
@@ -391,7 +404,7 @@ impl Log {
             self.troubles.push(Trouble::Note(format!(
                 "{shown} is another directory now: reading it from its beginning"
             )));
-            (self.dir_identity, self.dir) = (dir_identity(&dir), dir);
+            (self.dir_identity, self.dir, self.key) = (dir_identity(&dir), dir, key(&self.path));
             (self.file, self.place) = (None, None);
             if !self.buffer.partial().is_empty() {
                 self.buffer.end_partial();
@@ -630,14 +643,20 @@ impl Log {
     }
 }
 
-/// Device and inode.
-type Identity = Option<(u64, u64)>;
+/// Device and inode of a directory, where it is there.
+pub type Identity = Option<(u64, u64)>;
+
+/// A directory as the cursor names it.
+pub fn key(dir: &Path) -> PathBuf {
+    dir.canonicalize().unwrap_or_else(|_| dir.to_owned())
+}
 
 fn dir_identity(dir: &OwnedFd) -> Identity {
     rustix::fs::fstat(dir).ok().map(|stat| (stat.st_dev, stat.st_ino))
 }
 
-fn identity(path: &Path) -> Identity {
+/// Which directory this is now.
+pub fn identity(path: &Path) -> Identity {
     rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino))
 }
 

@@ -169,11 +169,11 @@ struct Run<'a> {
     around: &'a Surroundings,
     select: Select,
     merge: Merge,
-    /// Of each source: its service, and its directory as the cursor names it.
-    names: Vec<(String, PathBuf)>,
+    /// Of each source: its service.
+    names: Vec<String>,
     /// What the user named and is not there yet, or has no log yet.
     pending: Vec<PathBuf>,
-    /// Logs that were opened, or could not be: neither is tried again.
+    /// Logs that were opened, or could not be, as they were found and as the cursor names them: neither is tried again.
     tried: HashSet<PathBuf>,
     /// When logs were last looked for.
     looked: Instant,
@@ -224,10 +224,19 @@ impl Run<'_> {
     fn add(&mut self, found: Found, is_first: bool) {
         let Found { path, service } = found;
         let wanted = &self.options.services;
-        let key = path.canonicalize().unwrap_or_else(|_| path.clone());
-        if !(wanted.is_empty() || wanted.contains(&service)) || !self.tried.insert(key.clone()) {
+        // A log that was found before goes on by itself, wherever a link leads now.
+        if !(wanted.is_empty() || wanted.contains(&service)) || self.tried.contains(&path) {
             return;
         }
+        let key = log::key(&path);
+        if !self.tried.insert(key.clone()) {
+            return;
+        }
+        let identity = log::identity(&path);
+        if self.merge.sources.iter().any(|source| source.log.is_in(identity)) {
+            return;
+        }
+        self.tried.insert(path.clone());
         if let Some(watch) = &mut self.watch {
             watch.add(&path);
         }
@@ -250,14 +259,14 @@ impl Run<'_> {
         match Log::new(path_shown, follows, leaves_partial, stamps.clone(), &start, &self.select, has_read) {
             Ok(log) => {
                 self.merge.sources.push(Source::new(log, self.select.clone(), stamps));
-                self.names.push((service, key));
+                self.names.push(service);
             }
             Err(errno) => self.unable(&format!("unable to read {}: {}", path.display(), words(errno))),
         }
     }
 
     fn check_services(&self) -> Result<(), Fail> {
-        let is_here = |wanted: &String| self.names.iter().any(|(service, _)| service == wanted);
+        let is_here = |wanted: &String| self.names.contains(wanted);
         match self.options.services.iter().find(|wanted| !is_here(wanted)) {
             Some(missing) if self.pending.is_empty() => {
                 Err(Fail::Unable(format!("unable to find service {missing}: no such log")))
@@ -369,7 +378,7 @@ impl Run<'_> {
             Format::Json => log.path().join(log.file_name()),
             _ => PathBuf::new(),
         };
-        let from = Origin { service: &self.names[source].0, number: source, file, last };
+        let from = Origin { service: &self.names[source], number: source, file, last };
         (from, &self.merge.sources[source].run()[..len])
     }
 
@@ -389,9 +398,9 @@ impl Run<'_> {
         self.progress.clear();
         output.flush()?;
         let Some(cursor) = &mut self.cursor else { return Ok(()) };
-        for (source, (_, key)) in self.merge.sources.iter_mut().zip(&self.names) {
+        for source in &mut self.merge.sources {
             if let Some(place) = source.log.place() {
-                cursor.set(key, place);
+                cursor.set(source.log.key(), place);
             }
         }
         let path = self.options.cursor.as_deref().unwrap_or(Path::new(""));
@@ -467,7 +476,7 @@ impl Run<'_> {
             }
             self.progress.clear();
             self.troubles();
-            let service = &self.names[number].0;
+            let service = &self.names[number];
             let shown = if self.options.format == Format::Json {
                 stat.json(&path, service, &mut utc)
             } else {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use tests::feeder::{Rng, seed};
 use tests::tree::children;
 use tests::{LogDir, Running, Scratch, Show, Signal, program, wait_until};
 
-use super::{SOON, assert_all, label, line, logger, mlog, numbered, numbers, old, pack, put};
+use super::{SOON, assert_all, label, line, logger, mlog, numbered, numbers, old, pack, put, shown};
 
 fn follower(cwd: &Path, arguments: &[&str]) -> Running {
     mlog(cwd).args(["-f", "-n", "all", "-o", "raw"]).args(arguments).limit(Duration::from_secs(120)).spawn()
@@ -162,6 +163,40 @@ fn a_directory_that_is_replaced_is_read_from_its_beginning() {
         "mlog: warning: log is another directory now: reading it from its beginning\n"
     );
     follower.kill();
+}
+
+/// Found at its new place, it is not taken for one more log.
+#[test]
+fn a_link_that_leads_elsewhere_is_followed_once() {
+    let scratch = Scratch::new();
+    for name in ["x1", "x2"] {
+        put(&scratch.join("sv").join(name).join("log/main"), &[("current", "")]);
+    }
+    fs::create_dir(scratch.join("service")).expect("own directory");
+    symlink("../sv/x1", scratch.join("service/x")).expect("own directory");
+    let append = |name: &str, text: &str| {
+        let path = scratch.join("sv").join(name).join("log/main/current");
+        let mut current = fs::OpenOptions::new().append(true).open(path).expect("own file");
+        current.write_all(text.as_bytes()).expect("own file");
+    };
+    let follower = follower(scratch.path(), &["--cursor", "cursor", "service"]);
+    append("x1", &line(1, "one"));
+    wait_for_text(&follower, &line(1, "one"));
+    symlink("../sv/x2", scratch.join("new")).expect("own directory");
+    fs::rename(scratch.join("new"), scratch.join("service/x")).expect("own file");
+    // Logs are looked for once a second.
+    std::thread::sleep(Duration::from_millis(2200));
+    append("x2", &line(2, "two"));
+    wait_for_text(&follower, &(line(1, "one") + &line(2, "two")));
+    std::thread::sleep(Duration::from_millis(1200));
+    append("x2", &line(3, "three"));
+    wait_for_text(&follower, &(line(1, "one") + &line(2, "two") + &line(3, "three")));
+    follower.settle();
+    assert_eq!(follower.stdout(), (line(1, "one") + &line(2, "two") + &line(3, "three")).as_bytes());
+    follower.kill();
+    // And the place is that in the new directory.
+    append("x2", &line(4, "four"));
+    assert_eq!(shown(scratch.path(), &["--cursor", "cursor", "-o", "raw", "sv/x2"]), line(4, "four"));
 }
 
 /// A logger that starts after a kill cuts a torn line off, and writes it whole, with another stamp.
