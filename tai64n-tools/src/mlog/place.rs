@@ -136,9 +136,16 @@ impl Place {
         }
 
         if self.offset == 0 {
-            // There is nothing to know it by.
-            let file = newer.min(files.len() - 1);
-            return Some(Found { file, offset: 0, lost: !nothing_lost });
+            // There is nothing to know it by but the inode, and that may be another file's now: it only tells whether the one
+            // without a name, which is done, is still before it.
+            let is_ours = |at: usize| {
+                let stat = files.get(at).and_then(|file| file.stat);
+                stat.is_some_and(|stat| stat.inode == self.inode)
+            };
+            let behind = newer + usize::from(self.unnamed);
+            let is_behind = !is_ours(newer) && (nothing_lost || is_ours(behind));
+            let file = if is_behind { behind } else { newer }.min(files.len() - 1);
+            return Some(Found { file, offset: 0, lost: !nothing_lost && !is_ours(file) });
         }
         let by_inode = files.iter().position(|file| file.stat.is_some_and(|stat| stat.inode == self.inode));
         let by_label = files.iter().position(|file| self.label.is_some() && file.label == self.label);

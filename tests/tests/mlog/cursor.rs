@@ -269,6 +269,31 @@ fn a_place_at_the_beginning_of_an_empty_current_is_one() {
     assert_eq!(next(scratch.path()), "");
 }
 
+/// The same, and there is a file without a name yet: it is before the place, whatever it is called later.
+#[test]
+fn a_place_at_the_beginning_of_current_is_behind_previous() {
+    for old_log in [true, false] {
+        let scratch = Scratch::new();
+        let dir = scratch.join("log");
+        put(&dir, &[("previous", &line(5, "b")), ("current", "")]);
+        if old_log {
+            put(&dir, &[(&old(4, "s"), &line(3, "a"))]);
+        }
+        assert_eq!(shown(scratch.path(), &[&ARGUMENTS[..], &["-n", "0"]].concat()), "");
+        fs::rename(dir.join("previous"), dir.join(old(6, "s"))).expect("own file");
+        put(&dir, &[("current", &line(7, "c"))]);
+        assert_eq!(next(scratch.path()), line(7, "c"), "{old_log}");
+        // It was rotated too, and processed.
+        fs::remove_file(scratch.join("cursor")).expect("own file");
+        fs::rename(dir.join("current"), dir.join("previous")).expect("own file");
+        put(&dir, &[("current", "")]);
+        assert_eq!(shown(scratch.path(), &[&ARGUMENTS[..], &["-n", "0"]].concat()), "");
+        fs::rename(dir.join("previous"), dir.join(old(8, "s"))).expect("own file");
+        rotate(&dir, &old(10, "s"), line(9, "d").as_bytes(), &line(11, "e"));
+        assert_eq!(next(scratch.path()), line(9, "d") + &line(11, "e"), "{old_log}");
+    }
+}
+
 #[test]
 fn a_link_to_a_cursor_stays_one_and_the_mode_stays() {
     let scratch = Scratch::new();
