@@ -2,7 +2,7 @@
 //!
 //! | order | name | what |
 //! |---|---|---|
-//! | 1 | `@`, 24 digits, `.`, a suffix | old logs, in byte order; of two with one label, one |
+//! | 1 | `@`, 24 digits, `.`, a suffix | old logs, in byte order; of two with one label, one; first those dated in the future |
 //! | 2 | `previous` | being finished; not read twice when it is among the old logs already |
 //! | 2 | `processed`, sealed (0744), without `previous` | what a processor has made of it, about to get its name |
 //! | 3 | `current` | being written |
@@ -10,7 +10,7 @@
 //! A logger may be at work meanwhile: `current` and `previous` are opened before the old logs are listed, so that a line that
 //! moves on is met again at its new place and never missed.
 
-use logcore::cyclog::name;
+use logcore::cyclog::name::{self, Namer};
 use logcore::disk::{Disk, How, Kind, RealDisk, Stat};
 use logcore::label::{LABEL_BYTES, Label};
 use logcore::strerr::Errno;
@@ -29,6 +29,9 @@ pub struct LogFile {
     pub name: OsString,
     /// The moment in the name of an old log: when it was finished.
     pub label: Option<Label>,
+    /// That moment is more than a day ahead: a wrong clock gave it. As for a logger it says nothing of what is newer, and counts as
+    /// the oldest.
+    pub is_future: bool,
     /// What it was then; `None` when it was gone again, or could not be asked.
     pub stat: Option<Stat>,
     /// `current` and `previous` are open: their names are about to change.
@@ -39,6 +42,16 @@ impl LogFile {
     /// Whether it is the file that a logger writes to.
     pub fn is_current(&self) -> bool {
         self.name == CURRENT
+    }
+
+    /// Its moment, unless a wrong clock gave it.
+    pub fn true_label(&self) -> Option<Label> {
+        self.label.filter(|_| !self.is_future)
+    }
+
+    /// Whether it is an old log whose lines are all earlier than this, as far as its name tells.
+    pub fn is_before(&self, moment: Label) -> bool {
+        self.true_label().is_some_and(|label| label < moment)
     }
 }
 
@@ -77,6 +90,11 @@ pub fn list(dir: &OwnedFd) -> Result<Vec<LogFile>, Errno> {
     look(&disk, dir)
 }
 
+/// Names beyond this moment come from a wrong clock.
+pub fn horizon() -> Label {
+    Namer::default().horizon(RealDisk.now())
+}
+
 /// So often a directory is looked at that changes at each look.
 const LOOKS: usize = 100;
 
@@ -87,17 +105,18 @@ fn look(disk: &RealDisk, dir: &OwnedFd) -> Result<Vec<LogFile>, Errno> {
     let sealed =
         || open(PROCESSED).filter(|held| held.stat(disk).is_some_and(|stat| stat.safe && stat.links > 0));
     let mut previous = open(PREVIOUS).or_else(sealed);
-    let mut old = old_logs(disk, dir)?;
+    let horizon = horizon();
+    let mut old = old_logs(disk, dir, horizon)?;
     if previous.as_ref().is_some_and(|previous| previous.stat(disk).is_some_and(|stat| stat.links == 0)) {
         // A processor has replaced it meanwhile, perhaps after the names were read.
         previous = sealed();
-        old = old_logs(disk, dir)?;
+        old = old_logs(disk, dir, horizon)?;
     }
     let mut files: Vec<LogFile> = old
         .into_iter()
         .map(|name| {
             let (label, stat) = (name::parse(name.as_bytes()), disk.stat(dir, &name).ok());
-            LogFile { name, label, stat, open: None }
+            LogFile { name, label, is_future: label > Some(horizon), stat, open: None }
         })
         .collect();
     for held in [previous, current].into_iter().flatten() {
@@ -105,7 +124,13 @@ fn look(disk: &RealDisk, dir: &OwnedFd) -> Result<Vec<LogFile>, Errno> {
         let is_same =
             |file: &LogFile| file.stat.is_some_and(|old| stat.is_some_and(|s| s.inode == old.inode));
         if !files.iter().any(is_same) {
-            files.push(LogFile { name: held.name, label: None, stat, open: Some(held.file) });
+            files.push(LogFile {
+                name: held.name,
+                label: None,
+                is_future: false,
+                stat,
+                open: Some(held.file),
+            });
         }
     }
     Ok(files)
@@ -133,14 +158,14 @@ impl Held {
     }
 }
 
-fn old_logs(disk: &RealDisk, dir: &OwnedFd) -> Result<Vec<OsString>, Errno> {
+fn old_logs(disk: &RealDisk, dir: &OwnedFd, horizon: Label) -> Result<Vec<OsString>, Errno> {
     let mut names = Vec::new();
     disk.list(dir, &mut |name, kind| {
         if kind == Kind::Regular {
             names.push(name.to_owned());
         }
     })?;
-    Ok(in_order(names))
+    Ok(in_order(names, horizon))
 }
 
 fn is_old_log(name: &OsStr) -> bool {
@@ -149,7 +174,7 @@ fn is_old_log(name: &OsStr) -> bool {
 
 /// The old logs among `names`, oldest first. While a file is being compressed by hand its label is there twice: the plain one
 /// is whole.
-fn in_order(mut names: Vec<OsString>) -> Vec<OsString> {
+fn in_order(mut names: Vec<OsString>, horizon: Label) -> Vec<OsString> {
     names.retain(|name| is_old_log(name));
     let label = |name: &OsStr| name.as_bytes()[..LABEL_BYTES].to_vec();
     // `.s`, `.u`, then any other: false sorts before true.
@@ -158,7 +183,8 @@ fn in_order(mut names: Vec<OsString>) -> Vec<OsString> {
         b".u" => 1,
         _ => 2,
     };
-    names.sort_by_cached_key(|name| (label(name), rank(name), name.clone()));
+    let is_true = |name: &OsStr| name::parse(name.as_bytes()) <= Some(horizon);
+    names.sort_by_cached_key(|name| (is_true(name), label(name), rank(name), name.clone()));
     names.dedup_by_key(|name| label(name));
     names
 }
@@ -171,12 +197,15 @@ mod tests {
 
     const A: &str = "@400000003b4a39c23294b13c";
     const B: &str = "@400000003b4a39c23294b13d";
+    const C: &str = "@400000003b4a39c23294b13e";
+    const D: &str = "@400000003b4a39c23294b13f";
 
     #[test]
     fn old_logs_are_told_by_their_names() {
         let check = |names: &[&str], wanted: &[&str]| {
             let names = names.iter().map(OsString::from).collect();
-            assert_eq!(in_order(names), wanted);
+            let horizon = Label::parse(C.as_bytes()).expect("a label");
+            assert_eq!(in_order(names, horizon), wanted);
         };
         check(&[], &[]);
         check(&["current", "lock", "state", "@x.s", A, &format!("{A}."), &format!("{A}.t")], &[]);
@@ -184,6 +213,11 @@ mod tests {
         check(&[&format!("{A}.s.gz"), &format!("{A}.s")], &[&format!("{A}.s")]);
         check(&[&format!("{A}.gz"), &format!("{A}.u")], &[&format!("{A}.u")]);
         check(&[&format!("{B}.s"), &format!("{A}.s.gz")], &[&format!("{A}.s.gz"), &format!("{B}.s")]);
+        // A logger takes no account of a name beyond tomorrow, and gives lower ones after it.
+        check(
+            &[&format!("{D}.s"), &format!("{C}.s"), &format!("{A}.s")],
+            &[&format!("{D}.s"), &format!("{A}.s"), &format!("{C}.s")],
+        );
     }
 
     fn names(dir: &Path) -> Vec<String> {

@@ -24,7 +24,7 @@ use crate::moment::{STAMP_BYTES, Stamps};
 use logcore::disk::{Disk, RealDisk};
 use logcore::label::Label;
 use logcore::strerr::Errno;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::OwnedFd;
@@ -91,6 +91,8 @@ pub struct Log {
     /// The one after it, while it is not clear whether a line goes on there.
     next: Option<Reading>,
     waiting: VecDeque<Waiting>,
+    /// The old logs that were there when the directory was listed last: those before the files that wait, and these.
+    known: HashSet<Label>,
     /// So many bytes of the partial line are of files before `file`.
     carried: usize,
     place: Option<Place>,
@@ -168,6 +170,7 @@ impl Log {
             file: None,
             next: None,
             waiting: VecDeque::new(),
+            known: HashSet::new(),
             carried: 0,
             place: None,
             read_last: None,
@@ -412,17 +415,24 @@ impl Log {
             self.list_again();
             return;
         }
-        let Ok(files) = logdir::list(&self.dir) else { return };
-        let Some(file) = &self.file else { return };
+        let Ok(mut files) = logdir::list(&self.dir) else { return };
+        let Some(file) = &mut self.file else { return };
+        // What was there before is done, wherever its name stands: after a clock was set back the original logger gives lower ones.
+        let is_known = |file: &LogFile| file.label.is_some_and(|label| self.known.contains(&label));
+        files.sort_by_key(|file| !is_known(file));
+        let newer = files.partition_point(is_known);
         let inode = file.opened.inode;
         let same = |found: &LogFile| found.stat.is_some_and(|stat| stat.inode == inode);
         if let Some(at) = files.iter().position(same) {
-            let name = files[at].name.clone();
-            if let Some(file) = &mut self.file {
-                // It tells now whether an outage cut it off.
-                file.opened.name = name;
+            // It tells now whether an outage cut it off.
+            file.opened.name.clone_from(&files[at].name);
+            let mut next = newer.max(at + 1);
+            if at > newer + usize::from(file.unnamed) {
+                // Some that are newer have lower names.
+                files[newer..=at].rotate_right(1);
+                next = newer + 1;
             }
-            self.wait_for(files, at + 1, 0);
+            self.wait_for(files, next, 0);
             return;
         }
         // A processor has replaced it, or retention has removed it.
@@ -430,7 +440,7 @@ impl Log {
         let here = Place { after, unnamed, ..Place::before(&file.opened) };
         self.remember();
         let place = self.place.clone().filter(|place| place.inode == inode).unwrap_or(here);
-        let Some(found) = self.find(&place, true, &files) else { return };
+        let Some(found) = self.find(&place, newer, true, &files) else { return };
         if found.offset > 0 {
             // The rest of the line is read again, where it is now.
             self.buffer.forget(self.buffer.partial().len());
@@ -443,7 +453,8 @@ impl Log {
     fn list_again(&mut self) -> bool {
         let Ok(files) = logdir::list(&self.dir) else { return false };
         let is_some = !files.is_empty();
-        let found = self.place.as_ref().and_then(|place| self.find(place, false, &files));
+        let found =
+            self.place.as_ref().and_then(|place| self.find(place, place.older(&files), false, &files));
         let (file, offset) = found.map_or((0, 0), |found| (found.file, found.offset));
         self.wait_for(files, file, offset);
         is_some
@@ -454,8 +465,9 @@ impl Log {
         let has_previous = has_previous(&files);
         let mut after = None;
         self.waiting.clear();
+        self.known = files.iter().filter_map(|file| file.label).collect();
         for (at, file) in files.into_iter().enumerate() {
-            let label = file.label.or(after);
+            let label = file.true_label().max(after);
             if at >= from {
                 let unnamed = has_previous && file.is_current();
                 let offset = if at == from { offset } else { 0 };
@@ -505,7 +517,7 @@ impl Log {
                 start
             }
             Start::Last(most) => self.last(&files, *most, select, has_read),
-            Start::At(place) => match self.find(place, false, &files) {
+            Start::At(place) => match self.find(place, place.older(&files), false, &files) {
                 Some(found) => {
                     self.lost = found.lost.then_some(place.last.map(|(moment, _)| moment));
                     self.carry = place.last.map(|(moment, _)| moment);
@@ -567,7 +579,7 @@ impl Log {
 
     /// The first file that has lines of this moment or later, and where in it they begin.
     fn since(&mut self, files: &[LogFile], since: Label) -> (usize, u64) {
-        let from = files.partition_point(|file| file.label.is_some_and(|label| label < since));
+        let from = files.iter().take_while(|file| file.is_before(since)).count();
         let opened = files.get(from).and_then(|file| reopen(&self.dir, file).ok());
         let offset = opened.and_then(|file| bisect::first(&file, since, &mut self.stamps).ok());
         (from, offset.unwrap_or(0))
@@ -581,15 +593,15 @@ impl Log {
             reopen(&self.dir, file).is_ok_and(|file| bisect::is_stamped(&file, &mut self.stamps))
         };
         if rest.first().is_some_and(|file| is_stamped(&file)) {
-            return before.last()?.label;
+            return before.last()?.true_label();
         }
         // Lines without stamps belong to the last line that has one, however many files lie between. Where none has, nobody can tell.
-        before.iter().rev().find(is_stamped)?.label
+        before.iter().rev().find(is_stamped)?.true_label()
     }
 
-    fn find(&self, place: &Place, is_done: bool, files: &[LogFile]) -> Option<Found> {
+    fn find(&self, place: &Place, newer: usize, is_done: bool, files: &[LogFile]) -> Option<Found> {
         let mut open = |at: usize| reopen(&self.dir, files.get(at)?).ok();
-        place.find(files, is_done, &mut open, &mut self.stamps.clone())
+        place.find(files, newer, is_done, &mut open, &mut self.stamps.clone())
     }
 
     /// The place that was chosen to begin at, so that who comes back before a line was taken begins there too. None at the very
@@ -599,7 +611,7 @@ impl Log {
         let opened = reopen(&self.dir, file).ok()?;
         let first = offset.saturating_sub(PRINT_BYTES as u64);
         let before = opened.bytes(first, usize::try_from(offset - first).ok()?).ok()?;
-        let after = files[..from].iter().rev().find_map(|file| file.label);
+        let after = files[..from].iter().filter_map(LogFile::true_label).max();
         let unnamed = has_previous(files) && file.is_current();
         let last = last_moment(&before, self.carry, &mut self.stamps);
         Some(Place { offset, print: print(&before), after, unnamed, last, ..Place::before(&opened) })

@@ -16,7 +16,7 @@
 use super::buffer::Lines;
 use super::file::Opened;
 use super::select::{last_stamped, lines, lines_back};
-use crate::logdir::{LogFile, PREVIOUS, PROCESSED};
+use crate::logdir::{LogFile, PREVIOUS, PROCESSED, horizon};
 use crate::moment::Stamps;
 use logcore::label::Label;
 use logcore::strerr::Errno;
@@ -30,6 +30,9 @@ pub const PRINT_BYTES: usize = 64 * 1024;
 /// So many bytes at the end of that line, and at its beginning, where its stamp is.
 const LINE_END: usize = 256;
 const LINE_HEAD: usize = 64;
+
+/// Lines may be earlier than the name of the file before theirs by so much: stamps are rounded, and services write late.
+const LATE_SECONDS: i64 = 60;
 
 /// Lines of one moment before a place are counted among so many.
 const MOST_EQUAL: usize = 4096;
@@ -111,12 +114,27 @@ impl Place {
         }
     }
 
-    /// Where to go on among `files`, the log's files in order; `None` when there are none.
+    /// How many of `files`, the log's files in order, are older than the file of the place, as far as their names tell.
+    ///
+    /// Where the lines of that file are earlier than the name of an older one, the clock was set back between them, and the original
+    /// logger gives lower names since.
+    pub fn older(&self, files: &[LogFile]) -> usize {
+        let after = self.after.filter(|after| *after <= horizon());
+        let after = match self.last {
+            Some((moment, _)) if after > Some(moment.plus_seconds(LATE_SECONDS)) => Some(moment),
+            _ => after,
+        };
+        files.partition_point(|file| file.is_future || (file.label.is_some() && file.label <= after))
+    }
+
+    /// Where to go on among `files`, the log's files in order; `None` when there are none. The first `newer` of them are older than
+    /// the file of the place.
     ///
     /// `is_done`: the file has come to its end. `open` opens one of the files; one that cannot be opened is passed over.
     pub fn find(
         &self,
         files: &[LogFile],
+        newer: usize,
         is_done: bool,
         open: &mut dyn FnMut(usize) -> Option<Opened>,
         stamps: &mut Stamps,
@@ -124,14 +142,20 @@ impl Place {
         if files.is_empty() {
             return None;
         }
-        let newer = files.partition_point(|file| file.label.is_some() && file.label <= self.after);
-        let nothing_lost = newer > 0;
+        let is_older = |file: &LogFile| file.is_future || (file.label.is_some() && file.label <= self.after);
+        let nothing_lost = newer > 0 || files.iter().any(is_older);
         // The old logs among which ours must be if it was processed.
         let named = files.iter().filter(|file| file.label.is_some() || file.name == PROCESSED).count();
         let steps = usize::from(self.unnamed) + 1;
         if is_done && nothing_lost {
             // No need to look into it; where it has no name yet, what is behind the names is newer.
-            let file = (newer + steps).min(named.max(newer));
+            let is_set_back =
+                files[newer..].iter().any(|file| file.label.is_some() && file.label <= self.after);
+            let file = match named.saturating_sub(newer) {
+                // Which of them it is their names do not tell.
+                others if others > steps && is_set_back => newer,
+                others => newer + others.min(steps),
+            };
             return Some(Found { file, offset: 0, lost: false });
         }
 
@@ -162,6 +186,8 @@ impl Place {
         {
             return Some(Found { lost: found.lost && !nothing_lost, ..found });
         }
+        // It may have got a name of the future.
+        let nothing_lost = nothing_lost && !files.iter().any(|file| file.is_future);
         Some(Found { file: newer.min(files.len() - 1), offset: 0, lost: !nothing_lost })
     }
 
@@ -182,10 +208,10 @@ impl Place {
         open: &mut dyn FnMut(usize) -> Option<Opened>,
         stamps: &mut Stamps,
     ) -> Option<Found> {
-        let from = files.partition_point(|file| file.label.is_some_and(|label| label < moment));
+        let from = files.iter().take_while(|file| file.is_before(moment)).count();
         let mut earlier = from > 0;
         let (mut first, mut carry) = (None, None);
-        for file in from..files.len() {
+        for (file, found) in files.iter().enumerate().skip(from) {
             let Some(opened) = open(file) else { continue };
             let Ok(text) = opened.text(0) else { continue };
             let mut reader = Lines::new(text, 0);
@@ -196,7 +222,7 @@ impl Place {
                     carry = stamps.read(text, carry).map(|stamp| stamp.moment).or(carry);
                     let Some(now) = carry else { continue };
                     earlier |= now <= moment;
-                    if file < newer || now < moment {
+                    if (file < newer && !found.is_future) || now < moment {
                         continue;
                     }
                     let before = Found { file, offset: offset + line.start as u64, lost: !earlier };
@@ -242,12 +268,12 @@ pub fn reopen(dir: &OwnedFd, file: &LogFile) -> io::Result<Opened> {
 
 /// The same file again, with a descriptor of its own where it is open.
 pub fn clone_file(file: &LogFile) -> LogFile {
-    let LogFile { name, label, stat, open } = file;
+    let LogFile { name, label, is_future, stat, open } = file;
     let open = open.as_ref().map(|open| match open {
         Ok(open) => open.try_clone().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::MFILE)),
         Err(errno) => Err(*errno),
     });
-    LogFile { name: name.clone(), label: *label, stat: *stat, open }
+    LogFile { name: name.clone(), label: *label, is_future: *is_future, stat: *stat, open }
 }
 
 #[cfg(test)]

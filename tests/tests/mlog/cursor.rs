@@ -386,6 +386,40 @@ fn a_logger_rotates_between_runs() {
     }
 }
 
+/// A logger takes no account of a name that a wrong clock gave, so that those after it are lower.
+#[test]
+fn a_name_of_the_future_hides_nothing() {
+    for processor in [&[][..], &["!cat"]] {
+        let scratch = Scratch::new();
+        put(&scratch.join("log"), &[(&old(32_503_680_000, "s"), &line(1, "0"))]);
+        let mut found = Vec::new();
+        for round in 0..4 {
+            let script = [&["t", "s4096", "n100"][..], processor, &["./log"]].concat();
+            let mut multilog = logger(scratch.path(), &script);
+            multilog.send(numbered(1 + 200 * round, 1 + 200 * (round + 1)).as_bytes());
+            let out = multilog.wait();
+            assert_eq!(out.status(), "exit 0", "{out}");
+            found.extend(numbers(next(scratch.path()).as_bytes()));
+            assert_all(&found, 1 + 200 * (round + 1));
+        }
+    }
+}
+
+/// The original gives lower names after its clock was set back: what is not certain comes again.
+#[test]
+fn lower_names_after_a_clock_was_set_back_hide_nothing() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    put(&dir, &[(&old(200, "s"), &line(199, "a")), ("current", &line(50, "b"))]);
+    assert_eq!(next(scratch.path()), line(199, "a") + &line(50, "b"));
+    let processed = line(50, "b") + &line(51, "c");
+    rotate(&dir, &old(52, "s"), processed.as_bytes(), "");
+    put(&dir, &[(&old(54, "s"), &line(53, "d")), ("current", &line(55, "e"))]);
+    let wanted = line(51, "c") + &line(53, "d") + &line(199, "a") + &line(55, "e");
+    assert_eq!(next(scratch.path()), wanted);
+    assert_eq!(next(scratch.path()), "");
+}
+
 #[test]
 fn a_place_is_kept_for_each_log_and_others_stay() {
     let scratch = Scratch::new();

@@ -199,6 +199,33 @@ fn a_link_that_leads_elsewhere_is_followed_once() {
     assert_eq!(shown(scratch.path(), &["--cursor", "cursor", "-o", "raw", "sv/x2"]), line(4, "four"));
 }
 
+/// The original gives lower names after its clock was set back, and any logger after one that a wrong clock gave.
+#[test]
+fn lower_names_hide_nothing() {
+    for (name, is_processed) in [(100, false), (100, true), (32_503_680_000, false), (32_503_680_000, true)] {
+        let scratch = Scratch::new();
+        let dir = scratch.join("log");
+        put(&dir, &[(&old(name, "s"), &line(0, "0")), ("current", &line(50, "1"))]);
+        let follower = follower(scratch.path(), &["log"]);
+        let mut wanted = line(0, "0") + &line(50, "1");
+        wait_for_text(&follower, &wanted);
+        for second in 51..60 {
+            if is_processed {
+                fs::write(dir.join("processed"), "changed\n").expect("own directory");
+                fs::rename(dir.join("processed"), dir.join(old(second, "s"))).expect("own file");
+                fs::write(dir.join("new"), line(second, "2")).expect("own directory");
+                fs::rename(dir.join("new"), dir.join("current")).expect("own file");
+            } else {
+                fs::rename(dir.join("current"), dir.join(old(second, "s"))).expect("own file");
+                put(&dir, &[("current", &line(second, "2"))]);
+            }
+            wanted += &line(second, "2");
+            wait_for_text(&follower, &wanted);
+        }
+        end(follower);
+    }
+}
+
 /// A logger that starts after a kill cuts a torn line off, and writes it whole, with another stamp.
 #[test]
 fn a_torn_line_that_is_cut_off_is_not_shown() {
