@@ -32,6 +32,7 @@ pub mod stamping;
 pub mod zone;
 
 pub mod descriptor;
+pub mod escape;
 pub mod files;
 pub mod logdir;
 pub mod mlog;

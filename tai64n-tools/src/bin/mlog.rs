@@ -6,6 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 use tai64n_tools::descriptor::Descriptor;
+use tai64n_tools::escape::shown;
 use tai64n_tools::mlog::{self, Fail, Request, Surroundings};
 use tai64n_tools::zone::Zone;
 
@@ -78,5 +79,5 @@ fn show(text: &str) -> Result<bool, Fail> {
 
 /// Puts our name and the level before a message. When nobody reads standard error it is dropped.
 fn say(level: &str, message: &str) {
-    let _ = stderr().write_all(format!("mlog: {level}: {message}\n").as_bytes());
+    let _ = stderr().write_all(format!("mlog: {level}: {}\n", shown(message)).as_bytes());
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 use tai64n_tools::descriptor::Descriptor;
+use tai64n_tools::escape::shown;
 use tai64n_tools::files;
 use tai64n_tools::filter::Filter;
 use tai64n_tools::local::{Form, LocalTime};
@@ -86,5 +87,5 @@ fn convert(paths: Vec<PathBuf>, local: &LocalTime) -> bool {
 
 /// Puts our name and the level before a message. When nobody reads standard error it is dropped.
 fn say(level: &str, message: &str) {
-    let _ = stderr().write_all(format!("tai64nlocal: {level}: {message}\n").as_bytes());
+    let _ = stderr().write_all(format!("tai64nlocal: {level}: {}\n", shown(message)).as_bytes());
 }

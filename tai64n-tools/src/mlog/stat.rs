@@ -1,13 +1,14 @@
 //! Figures of a log: files, bytes, lines, from when to when, and how many lines an hour.
 
-use super::format::for_json;
 use super::when;
+use crate::escape::{for_json, shown};
 use crate::filter::TEXT_BYTES;
 use crate::local::LocalTime;
 use crate::moment::Stamps;
 use crate::zone::Zone;
 use logcore::label::Label;
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 const HOUR: i64 = 3600;
@@ -60,7 +61,7 @@ impl Stat {
 
     /// Text for people, with a chart of at most `columns` bars.
     pub fn show(&self, path: &Path, service: &str, zone: &Zone, columns: usize) -> String {
-        let mut text = format!("{} ({service})\n", path.display());
+        let mut text = format!("{} ({})\n", shown(path.as_os_str().as_bytes()), shown(service));
         let count = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
         let (files, lines) = (count(self.files, "file"), count(self.lines, "line"));
         text += &format!("  {files}, {}, {lines}\n", size(self.bytes));

@@ -1,10 +1,10 @@
 //! What people and machines get to see: marks, escapes, JSON, figures.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-use tests::{Scratch, program};
+use tests::{Cmd, Scratch, program};
 
 use super::{label, line, old, put, shown, terminal};
 
@@ -58,6 +58,27 @@ fn terminals_get_colours_and_nothing_to_obey() {
     put(&scratch.join("c\u{7}"), &[("current", &line(3, "x"))]);
     let named = on_a_terminal(&scratch, &["--color=never", "a", "c\u{7}"], None);
     assert!(named.ends_with(" c\\x07: x\n"), "{named:?}");
+}
+
+/// Directories and files are named by somebody else: nothing in their names is obeyed, and none ends a line.
+#[test]
+fn names_are_made_harmless() {
+    let scratch = Scratch::new();
+    put(&scratch.join("\u{1b}[32mdir"), &[("current", &line(1, "x"))]);
+    let figures = shown(scratch.path(), &["--stat", "\u{1b}[32mdir"]);
+    assert!(figures.starts_with("\\x1b[32mdir (\\x1b[32mdir)\n"), "{figures:?}");
+    put(&scratch.join("e\nvil"), &[("current", &line(2, "y"))]);
+    let wanted =
+        "1970-01-01 00:00:01.000000000 \\x1b[32mdir: x\n1970-01-01 00:00:02.000000000 e\\x0avil: y\n";
+    assert_eq!(shown(scratch.path(), &["\u{1b}[32mdir", "e\nvil"]), wanted);
+    let name = old(1, "\u{1b}[31mX");
+    put(&scratch.join("damaged"), &[]);
+    fs::write(scratch.join("damaged").join(&name), b"\x1f\x8b\x08").expect("own directory");
+    for (program, arguments) in [("mlog", ["damaged"]), ("tai64nlocal", ["damaged"])] {
+        let out = Cmd::new(tests::program(program)).args(arguments).cwd(scratch.path()).run(b"");
+        let said = out.messages();
+        assert!(said.contains(".\\x1b[31mX: ") && !said.contains('\u{1b}'), "{said:?}");
+    }
 }
 
 #[test]

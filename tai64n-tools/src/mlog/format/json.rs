@@ -1,7 +1,8 @@
 //! A line as a JSON object: `time` in UTC and `label`, both null without a stamp, `service`, `file`, `message`; and `escaped`, true,
 //! where the message is not UTF-8.
 
-use super::{Origin, escape::for_json};
+use super::Origin;
+use crate::escape::for_json;
 use crate::filter::TEXT_BYTES;
 use crate::local::LocalTime;
 use crate::moment::Stamps;

@@ -1,11 +1,9 @@
 //! How lines are written: as text with their moments in one form or another, as they are, as JSON, as syslog.
 
-mod escape;
 mod json;
 mod syslog;
 mod text;
 
-pub use escape::for_json;
 pub use text::Look;
 
 use super::output::Output;

@@ -1,6 +1,7 @@
 //! A line as a syslog message of RFC 5424, behind its length in octets as RFC 6587 asks for on TCP, so that any bytes can be in it.
 
-use super::{Origin, escape};
+use super::Origin;
+use crate::escape;
 use crate::filter::TEXT_BYTES;
 use crate::local::LocalTime;
 use crate::moment::Stamps;

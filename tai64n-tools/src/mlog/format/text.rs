@@ -1,6 +1,7 @@
 //! Lines as text: the moment, the service where there are several, the message.
 
-use super::{Origin, escape};
+use super::Origin;
+use crate::escape;
 use crate::filter::{Begin, Beginning, Place, TEXT_BYTES};
 use crate::local::LocalTime;
 use crate::moment::Stamps;
@@ -101,7 +102,9 @@ impl Marked {
             out.push(b' ');
         }
         if self.look.names {
-            self.coloured(COLOURS[from.number % COLOURS.len()], from.service.as_bytes(), out);
+            // Of the bytes of a log nothing is changed that nobody asked for; but a name must not end the line.
+            let service = escape::shown(from.service);
+            self.coloured(COLOURS[from.number % COLOURS.len()], service.as_bytes(), out);
             out.extend_from_slice(b": ");
         }
         self.text(&line[taken.min(line.len())..], out);

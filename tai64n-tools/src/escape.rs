@@ -1,4 +1,4 @@
-//! Bytes of a log as text: for a terminal, which control characters could damage, and for JSON.
+//! Bytes of a log, or of a name, as text: for a terminal, which control characters could damage, and for JSON.
 
 use std::fmt::Write;
 
@@ -15,6 +15,13 @@ pub fn for_terminal(bytes: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(&text.as_bytes()[from..]);
         chunk.invalid().iter().for_each(|byte| hex(*byte, out));
     }
+}
+
+/// Text with names in it that somebody else chose, as [`for_terminal`] has it: one line, and nothing to obey.
+pub fn shown(text: impl AsRef<[u8]>) -> String {
+    let mut out = Vec::new();
+    for_terminal(text.as_ref(), &mut out);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn hex(byte: u8, out: &mut Vec<u8>) {
