@@ -3,7 +3,7 @@
 //! Unbuffered: what is read is used at once, and what is written is out.
 
 use crate::filter::{Block, Feed, Sink};
-use logcore::strerr::Errno;
+use logcore::strerr::{Errno, words};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use std::io::{self, Read};
@@ -79,6 +79,12 @@ impl<F: AsFd> Descriptor<F> {
         }
         Ok(())
     }
+}
+
+/// What to say of an output that takes no more; nothing when its reader has closed it, for he knows.
+pub fn complaint(errno: Errno) -> Option<String> {
+    let is_closed = matches!(errno, Errno::PIPE | Errno::CONNRESET);
+    (!is_closed).then(|| format!("unable to write output: {}", words(errno)))
 }
 
 #[cfg(test)]

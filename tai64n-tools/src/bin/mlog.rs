@@ -5,7 +5,7 @@ use logcore::disk::{Disk, RealDisk};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
-use tai64n_tools::descriptor::Descriptor;
+use tai64n_tools::descriptor::{Descriptor, complaint};
 use tai64n_tools::escape::shown;
 use tai64n_tools::mlog::{self, Fail, Request, Surroundings};
 use tai64n_tools::zone::Zone;
@@ -34,7 +34,13 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) | Err(Fail::Output(_)) => ExitCode::from(TROUBLE),
+        Ok(false) => ExitCode::from(TROUBLE),
+        Err(Fail::Output(errno)) => {
+            if let Some(message) = complaint(errno) {
+                say("fatal", &message);
+            }
+            ExitCode::from(TROUBLE)
+        }
         Err(Fail::Unable(message)) => {
             say("fatal", &message);
             ExitCode::from(TROUBLE)

@@ -7,7 +7,7 @@ use std::io::{Write, stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
-use tai64n_tools::descriptor::Descriptor;
+use tai64n_tools::descriptor::{Descriptor, complaint};
 use tai64n_tools::escape::shown;
 use tai64n_tools::files;
 use tai64n_tools::filter::Filter;
@@ -81,8 +81,12 @@ fn parse() -> Result<Request, lexopt::Error> {
 fn convert(paths: Vec<PathBuf>, local: &LocalTime) -> bool {
     let workers = available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
     let warn = &mut |message: String| say("warning", &message);
-    // A closed output is a quiet end: whoever closed it knows.
-    files::convert(paths, local, workers, stdout(), warn).unwrap_or(false)
+    files::convert(paths, local, workers, stdout(), warn).unwrap_or_else(|errno| {
+        if let Some(message) = complaint(errno) {
+            say("fatal", &message);
+        }
+        false
+    })
 }
 
 /// Puts our name and the level before a message. When nobody reads standard error it is dropped.

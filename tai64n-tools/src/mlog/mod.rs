@@ -81,7 +81,7 @@ pub struct Surroundings {
 /// Why it came to nothing.
 #[derive(Debug)]
 pub enum Fail {
-    /// The output takes no more: whoever closed it knows.
+    /// The output takes no more.
     Output(Errno),
     /// A message from "unable to" on.
     Unable(String),

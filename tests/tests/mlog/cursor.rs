@@ -497,13 +497,17 @@ fn what_the_output_did_not_take_comes_again() {
     let scratch = Scratch::new();
     put(&scratch.join("log"), &[("current", &line(1, "a"))]);
     let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("it is there");
-    let status = std::process::Command::new(program("mlog"))
+    let out = std::process::Command::new(program("mlog"))
         .args(ARGUMENTS)
         .current_dir(scratch.path())
         .stdout(full)
-        .status()
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .and_then(std::process::Child::wait_with_output)
         .expect("it is built");
-    assert_eq!(status.code(), Some(111));
+    let said = String::from_utf8_lossy(&out.stderr);
+    let told = "mlog: fatal: unable to write output: out of disk space\n";
+    assert_eq!((out.status.code(), &*said), (Some(111), told));
     assert_eq!(next(scratch.path()), line(1, "a"));
 }
 
