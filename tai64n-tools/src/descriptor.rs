@@ -6,6 +6,7 @@ use crate::filter::{Block, Feed, Sink};
 use logcore::strerr::{Errno, words};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
+use rustix::net::AddressFamily;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 
@@ -60,6 +61,14 @@ impl<F: AsFd> Sink for Descriptor<F> {
 }
 
 impl<F: AsFd> Descriptor<F> {
+    /// Whether nobody reads it any more.
+    pub fn is_gone(&self) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut polled = [PollFd::new(&self.0, asked(&self.0))];
+        // What cannot be asked is written, and fails there.
+        retry_on_intr(|| poll(&mut polled, Some(&now))).is_ok() && polled[0].revents().intersects(GONE)
+    }
+
     /// Writes all of `bytes`, waiting where the descriptor does not block.
     ///
     /// # Errors
@@ -80,6 +89,19 @@ impl<F: AsFd> Descriptor<F> {
         Ok(())
     }
 }
+
+/// What poll(2) is asked of an output. A collector that closes its connection says only that it sends no more, and what is written
+/// then is lost. Not so a local socket, such as the journal's, whose reading half is shut from the beginning.
+pub fn asked(output: &impl AsFd) -> PollFlags {
+    match rustix::net::sockopt::socket_domain(output) {
+        Ok(AddressFamily::INET | AddressFamily::INET6) => PollFlags::RDHUP,
+        _ => PollFlags::empty(),
+    }
+}
+
+/// What of the answer tells that nobody reads it any more.
+pub const GONE: PollFlags =
+    PollFlags::RDHUP.union(PollFlags::ERR).union(PollFlags::HUP).union(PollFlags::NVAL);
 
 /// What to say of an output that takes no more; nothing when its reader has closed it, for he knows.
 pub fn complaint(errno: Errno) -> Option<String> {

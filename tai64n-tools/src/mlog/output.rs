@@ -34,6 +34,10 @@ impl<F: AsFd> Output<F> {
     /// # Errors
     /// It takes no more.
     pub fn flush(&mut self) -> Result<(), Errno> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        self.ask()?;
         if !self.block.filled().is_empty() {
             self.descriptor.put(&mut self.block, false)?;
         }
@@ -65,7 +69,13 @@ impl<F: AsFd> Output<F> {
             return Ok(());
         }
         self.flush()?;
+        self.ask()?;
         self.descriptor.write_all(lines)
+    }
+
+    /// A connection takes bytes for a while after its reader has gone: so that few are lost there, it is asked before.
+    fn ask(&self) -> Result<(), Errno> {
+        if self.descriptor.is_gone() { Err(Errno::PIPE) } else { Ok(()) }
     }
 
     /// Adds lines through a filter.

@@ -1,5 +1,6 @@
 //! Waiting for a log to grow: inotify on its directory, and a look now and then for file systems that do not tell.
 
+use crate::descriptor::{GONE, asked};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use std::os::fd::{AsFd, OwnedFd};
@@ -43,11 +44,11 @@ impl Watch {
     pub fn wait(&self, output: &impl AsFd) -> bool {
         let millis = if self.is_blind { ALONE_MILLIS } else { EVERY_MILLIS };
         let limit = Timespec { tv_sec: millis / 1000, tv_nsec: millis % 1000 * 1_000_000 };
-        let mut polled = vec![PollFd::new(output, PollFlags::empty())];
+        let mut polled = vec![PollFd::new(output, asked(output))];
         polled.extend(self.inotify.as_ref().map(|inotify| PollFd::new(inotify, PollFlags::IN)));
         // Interrupted or not, everything is looked at again.
         let _ = poll(&mut polled, Some(&limit));
-        let is_gone = polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
+        let is_gone = polled[0].revents().intersects(GONE);
         if let Some(inotify) = &self.inotify {
             // What happened is seen by looking.
             while rustix::io::read(inotify, &mut [0; 4096]).is_ok_and(|len| len > 0) {}

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::net::TcpStream;
+use std::io::Read;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -90,6 +91,53 @@ fn rsyslog_understands_what_comes() {
     let wanted = "2023-11-14T22:13:20.000000Z smtpd 30 one\n2023-11-14T22:13:20.000000Z smtpd 30 two: 50%\n";
     wait_until(SOON, "rsyslog has both lines", || collector.collected().len() >= wanted.len());
     assert_eq!(String::from_utf8_lossy(&collector.collected()), wanted);
+}
+
+/// A collector that closes the connection says no more than that it sends nothing: what was written then would be lost.
+#[test]
+fn a_collector_that_closes_gets_no_more() {
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[("current", &line(1, "one"))]);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback");
+    let ship = |follows: bool| {
+        let connection = TcpStream::connect(listener.local_addr().expect("ours")).expect("it listens");
+        let mut command = Command::new(program("mlog"));
+        command.args(["--cursor", "cursor", "-o", "raw", "log"]).args(follows.then_some("-f"));
+        command.current_dir(scratch.path()).stdout(OwnedFd::from(connection));
+        (command.spawn().expect("it is built"), listener.accept().expect("it connects").0)
+    };
+    let (mut shipper, mut collector) = ship(true);
+    let mut one = vec![0; line(1, "one").len()];
+    collector.read_exact(&mut one).expect("the first line");
+    drop(collector);
+    wait_until(SOON, "it ends", || shipper.try_wait().expect("our child").is_some());
+    assert_eq!(shipper.wait().expect("our child").code(), Some(111));
+    let both = line(1, "one") + &line(2, "two");
+    put(&scratch.join("log"), &[("current", &both)]);
+    // Nothing is written to what is closed already.
+    let connection = TcpStream::connect(listener.local_addr().expect("ours")).expect("it listens");
+    drop(listener.accept().expect("it connects"));
+    let status = Command::new(program("mlog"))
+        .args(["--cursor", "cursor", "-o", "raw", "log"])
+        .current_dir(scratch.path())
+        .stdout(OwnedFd::from(connection))
+        .status();
+    assert_eq!(status.expect("it is built").code(), Some(111));
+    let (mut shipper, mut collector) = ship(false);
+    assert_eq!(shipper.wait().expect("our child").code(), Some(0));
+    let mut rest = String::new();
+    collector.read_to_string(&mut rest).expect("its end");
+    assert_eq!(rest, line(2, "two"));
+    // The journal of systemd is a socket whose other half is shut.
+    let (mut journal, output) = std::os::unix::net::UnixStream::pair().expect("sockets");
+    output.shutdown(Shutdown::Read).expect("our own");
+    let mut command = Command::new(program("mlog"));
+    command.args(["-o", "raw", "log"]).current_dir(scratch.path()).stdout(OwnedFd::from(output));
+    assert_eq!(command.status().expect("it is built").code(), Some(0));
+    drop(command);
+    let mut text = String::new();
+    journal.read_to_string(&mut text).expect("its end");
+    assert_eq!(text, both);
 }
 
 #[test]
