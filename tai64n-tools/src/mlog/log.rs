@@ -24,8 +24,8 @@ use crate::moment::{STAMP_BYTES, Stamps};
 use logcore::disk::{Disk, RealDisk};
 use logcore::label::Label;
 use logcore::strerr::Errno;
-use std::collections::{HashSet, VecDeque};
-use std::ffi::OsStr;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -33,9 +33,6 @@ use std::path::{Path, PathBuf};
 /// A partial line of `current` up to this length is read again when more has come: a logger that starts after a kill cuts it off
 /// when its source is still in the pipe. Longer ones are never cut.
 const UNREAD_BYTES: usize = 4096;
-
-/// So many messages are remembered, not to be said again.
-const MOST_SAID: usize = 16;
 
 /// Where to begin.
 #[derive(Clone, Debug)]
@@ -101,8 +98,8 @@ pub struct Log {
     /// Something may be missing before the next line, and the moment of the line before that.
     lost: Option<Option<Label>>,
     troubles: Vec<Trouble>,
-    /// The last things that could not be read.
-    said: VecDeque<String>,
+    /// Of the files that are there: what was said of each that could not be read.
+    said: HashMap<OsString, String>,
     read_bytes: u64,
     dir_identity: Identity,
     /// The moment of the line before those in the buffer: lines share it which come before any with a stamp.
@@ -176,7 +173,7 @@ impl Log {
             read_last: None,
             lost: None,
             troubles: Vec::new(),
-            said: VecDeque::new(),
+            said: HashMap::new(),
             read_bytes: 0,
             carry: None,
             last_lines: 0,
@@ -465,6 +462,8 @@ impl Log {
         let has_previous = has_previous(&files);
         let mut after = None;
         self.waiting.clear();
+        let names: HashSet<&OsStr> = files.iter().map(|file| file.name.as_os_str()).collect();
+        self.said.retain(|name, _| names.contains(name.as_os_str()));
         self.known = files.iter().filter_map(|file| file.label).collect();
         for (at, file) in files.into_iter().enumerate() {
             let label = file.true_label().max(after);
@@ -638,9 +637,8 @@ impl Log {
     fn unable_to_read(&mut self, shown: &Path, error: &io::Error) {
         let message = format!("unable to read {}: {}", shown.display(), reason(error));
         // The same again is no news.
-        if !self.said.contains(&message) {
-            self.said.truncate(MOST_SAID - 1);
-            self.said.push_front(message.clone());
+        let name = shown.file_name().unwrap_or_default().to_owned();
+        if self.said.insert(name, message.clone()).as_ref() != Some(&message) {
             self.troubles.push(Trouble::Unable(message));
         }
     }

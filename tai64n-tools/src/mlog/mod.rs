@@ -116,6 +116,7 @@ pub fn read<F: AsFd>(
         names: Vec::new(),
         pending: Vec::new(),
         tried: HashSet::new(),
+        said: HashSet::new(),
         looked: Instant::now(),
         cursor: None,
         watch: options.follows.then(Watch::new),
@@ -175,6 +176,8 @@ struct Run<'a> {
     pending: Vec<PathBuf>,
     /// Logs that were opened, or could not be, as they were found and as the cursor names them: neither is tried again.
     tried: HashSet<PathBuf>,
+    /// What was said of directories that cannot be read: what is waited for is looked at again and again.
+    said: HashSet<String>,
     /// When logs were last looked for.
     looked: Instant,
     cursor: Option<Cursor>,
@@ -206,7 +209,10 @@ impl Run<'_> {
         let mut unreadable = Vec::new();
         let found = find::logs(path, &mut |path, errno| unreadable.push((path.to_owned(), errno)));
         for (path, errno) in &unreadable {
-            self.unable(&format!("unable to read {}: {}", path.display(), words(*errno)));
+            let message = format!("unable to read {}: {}", path.display(), words(*errno));
+            if self.said.insert(message.clone()) {
+                self.unable(&message);
+            }
         }
         match found {
             Ok(found) if !found.is_empty() => {

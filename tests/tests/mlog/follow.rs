@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -316,6 +316,34 @@ fn what_cannot_be_read_is_passed_over_once() {
         assert_eq!(String::from_utf8_lossy(&follower.stderr()), said);
         follower.kill();
     }
+}
+
+/// However often it is looked at again.
+#[test]
+fn what_is_closed_to_us_is_told_once() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    let names: Vec<String> = (0..31).map(|second| old(second, "s")).chain(["current".into()]).collect();
+    for name in &names {
+        put(&dir, &[(name, "closed\n")]);
+        fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0)).expect("own file");
+    }
+    // And what is waited for has no log yet.
+    let closed = scratch.join("scan/b");
+    fs::create_dir_all(&closed).expect("own directory");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).expect("own directory");
+    let mut command = mlog(scratch.path()).args(["-f", "-n", "all", "-o", "raw", "log", "scan"]);
+    if rustix::process::geteuid().is_root() {
+        // No more than any owner.
+        command = command.behind(["setpriv", "--bounding-set=-dac_override,-dac_read_search"]);
+    }
+    let follower = command.spawn();
+    let lines = || follower.stderr().iter().filter(|byte| **byte == b'\n').count();
+    wait_until(SOON, "all are told", || lines() > names.len());
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!(lines(), names.len() + 1, "{}", Show(&follower.stderr()));
+    follower.kill();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("own directory");
 }
 
 /// A disk error that does not last: the place is kept, and nothing is shown twice.
