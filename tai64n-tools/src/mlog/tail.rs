@@ -1,9 +1,11 @@
 //! A place before the last lines of a log: so many bytes before its end.
 
 use super::bisect::{self, line_start};
+use super::buffer::BLOCK_BYTES;
 use super::file::Opened;
 use crate::logdir::LogFile;
 use crate::moment::{STAMP_BYTES, Stamps};
+use std::io::Read;
 
 /// The first attempt; each further one goes twice as far.
 pub const FIRST_BYTES: u64 = 64 * 1024;
@@ -13,8 +15,8 @@ const MOST_UNSTAMPED: usize = 1000;
 
 /// Where the line begins, in which file and at which offset, that lies some `bytes` before the end of `files`.
 ///
-/// Unless it is the very end it is a line with a stamp, if there is one near. Of a compressed file it is the beginning, and whatever
-/// it holds counts as enough. A file that cannot be read has no bytes; it is told when it is read for its lines.
+/// Unless it is the very end it is a line with a stamp, if there is one near. Of a compressed file it is the beginning, unless it is
+/// the very end, and whatever it holds counts as enough. A file that cannot be read has no bytes; it is told when it is read for its lines.
 pub fn before_end(
     files: &[LogFile],
     bytes: u64,
@@ -24,6 +26,9 @@ pub fn before_end(
     let mut left = bytes;
     for file in (0..files.len()).rev() {
         let Some(opened) = open(file) else { continue };
+        if !opened.is_plain() && left == 0 {
+            return (file, text_len(&opened));
+        }
         if !opened.is_plain() {
             // Compressed it is a tenth or less of its text.
             let size = 10 * files[file].stat.map_or(0, |stat| stat.size);
@@ -58,4 +63,14 @@ pub fn before_end(
         return (file, at);
     }
     (0, 0)
+}
+
+/// The length of a file's text, as far as it can be read: only reading tells that of a compressed one.
+fn text_len(file: &Opened) -> u64 {
+    let Ok(mut text) = file.text(0) else { return 0 };
+    let (mut buffer, mut len) = (vec![0; BLOCK_BYTES], 0);
+    while let Ok(read @ 1..) = text.read(&mut buffer) {
+        len += read as u64;
+    }
+    len
 }

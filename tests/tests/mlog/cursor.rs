@@ -294,6 +294,20 @@ fn a_place_at_the_beginning_of_current_is_behind_previous() {
     }
 }
 
+/// Nobody writes to the log any more, and what is there is compressed.
+#[test]
+fn no_last_lines_are_none_of_a_compressed_file() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    put(&dir, &[(&old(4, "s"), &line(3, "a"))]);
+    fs::write(dir.join(old(6, "s")), pack("gzip", &line(5, "b")).expect("gzip is everywhere"))
+        .expect("own directory");
+    assert_eq!(shown(scratch.path(), &["-n", "0", "log"]), "");
+    assert_eq!(shown(scratch.path(), &[&ARGUMENTS[..], &["-n", "0"]].concat()), "");
+    put(&dir, &[("current", &line(7, "c"))]);
+    assert_eq!(next(scratch.path()), line(7, "c"));
+}
+
 #[test]
 fn a_link_to_a_cursor_stays_one_and_the_mode_stays() {
     let scratch = Scratch::new();
