@@ -117,6 +117,7 @@ pub fn read<F: AsFd>(
         pending: Vec::new(),
         tried: HashSet::new(),
         said: HashSet::new(),
+        is_awaited: false,
         looked: Instant::now(),
         cursor: None,
         watch: options.follows.then(Watch::new),
@@ -178,6 +179,8 @@ struct Run<'a> {
     tried: HashSet<PathBuf>,
     /// What was said of directories that cannot be read: what is waited for is looked at again and again.
     said: HashSet<String>,
+    /// Without any log there may be one yet: a service that is named is not there.
+    is_awaited: bool,
     /// When logs were last looked for.
     looked: Instant,
     cursor: Option<Cursor>,
@@ -271,14 +274,21 @@ impl Run<'_> {
         }
     }
 
-    fn check_services(&self) -> Result<(), Fail> {
-        let is_here = |wanted: &String| self.names.contains(wanted);
-        match self.options.services.iter().find(|wanted| !is_here(wanted)) {
-            Some(missing) if self.pending.is_empty() => {
-                Err(Fail::Unable(format!("unable to find service {missing}: no such log")))
+    /// A service that is not there ends it, or is waited for.
+    fn check_services(&mut self) -> Result<(), Fail> {
+        let options = self.options;
+        for missing in &options.services {
+            if self.names.contains(missing) {
+                continue;
             }
-            _ => Ok(()),
+            if options.follows {
+                self.is_awaited = true;
+                self.warn(&format!("unable to find service {missing}, waiting for it: no such log"));
+            } else if self.pending.is_empty() {
+                return Err(Fail::Unable(format!("unable to find service {missing}: no such log")));
+            }
         }
+        Ok(())
     }
 
     /// Writes lines until there are no more, or nobody wants them.
@@ -334,7 +344,7 @@ impl Run<'_> {
                     }
                 }
                 Next::Idle => self.wait(&mut output)?,
-                Next::End if self.options.follows && !self.pending.is_empty() => self.wait(&mut output)?,
+                Next::End if self.options.follows && self.may_come() => self.wait(&mut output)?,
                 Next::End => break,
             }
             if self.options.follows && asked.elapsed() > ASK_AGAIN {
@@ -350,6 +360,11 @@ impl Run<'_> {
             cursor.sync_name();
         }
         Ok(())
+    }
+
+    /// Whether a log may come where there is no more of the others.
+    fn may_come(&self) -> bool {
+        !self.pending.is_empty() || (self.is_awaited && self.merge.sources.is_empty())
     }
 
     fn read_bytes(&self) -> u64 {

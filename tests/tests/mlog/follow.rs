@@ -532,6 +532,24 @@ fn a_service_that_is_added_is_followed_too() {
 }
 
 #[test]
+fn a_service_that_is_not_there_yet_is_waited_for() {
+    for is_alone in [true, false] {
+        let scratch = Scratch::new();
+        put(&scratch.join("service/a/log/main"), &[("current", &line(1, "a"))]);
+        let services: &[&str] = if is_alone { &["-s", "b"] } else { &["-s", "a", "-s", "b"] };
+        let follower = follower(scratch.path(), &[services, &["service"]].concat());
+        let wanted = if is_alone { String::new() } else { line(1, "a") };
+        wait_for_text(&follower, &wanted);
+        wait_until(SOON, "it is told", || !follower.stderr().is_empty());
+        put(&scratch.join("service/b/log/main"), &[("current", &line(2, "b"))]);
+        wait_for_text(&follower, &(wanted + &line(2, "b")));
+        let said = "mlog: warning: unable to find service b, waiting for it: no such log\n";
+        assert_eq!(String::from_utf8_lossy(&follower.stderr()), said);
+        follower.kill();
+    }
+}
+
+#[test]
 fn it_ends_when_nobody_reads_any_more() {
     let scratch = Scratch::new();
     put(&scratch.join("log"), &[("current", &line(1, "1"))]);
