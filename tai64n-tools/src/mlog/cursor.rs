@@ -79,6 +79,11 @@ impl Cursor {
         self.places.insert(dir.to_owned(), place);
     }
 
+    /// Forgets the place in the log of a directory that was removed.
+    pub fn forget(&mut self, dir: &Path) {
+        self.places.remove(dir);
+    }
+
     /// Puts it on disk, if it is not as it is there.
     ///
     /// If it fails or we die here, the file is as it was; a temporary file may be left beside it, which the next write replaces.

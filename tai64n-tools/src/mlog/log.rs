@@ -102,6 +102,7 @@ pub struct Log {
     said: HashMap<OsString, String>,
     read_bytes: u64,
     dir_identity: Identity,
+    is_removed: bool,
     /// The moment of the line before those in the buffer: lines share it which come before any with a stamp.
     carry: Option<Label>,
     /// Lines that are wanted, when it was begun with the last so many.
@@ -175,6 +176,7 @@ impl Log {
             troubles: Vec::new(),
             said: HashMap::new(),
             read_bytes: 0,
+            is_removed: false,
             carry: None,
             last_lines: 0,
         }
@@ -250,8 +252,24 @@ impl Log {
         self.place.clone()
     }
 
+    /// Whether its directory was removed, and everything in it has been read.
+    pub fn is_removed(&self) -> bool {
+        self.is_removed
+    }
+
     /// Reads until there are whole lines. All lines have been taken.
     pub fn fill(&mut self) -> Fill {
+        match self.fill_or_wait() {
+            Fill::Idle if self.is_dir_removed() => {
+                // Nobody can write to it any more, and what its path names next is another log.
+                (self.is_removed, self.follows) = (true, false);
+                self.fill_or_wait()
+            }
+            other => other,
+        }
+    }
+
+    fn fill_or_wait(&mut self) -> Fill {
         self.remember();
         self.read_last = self.place.as_ref().and_then(|place| place.last);
         self.carry = self.read_last.map_or(self.carry, |(moment, _)| Some(moment));
@@ -380,6 +398,11 @@ impl Log {
     fn names_current(&self, reading: &Reading) -> bool {
         let stat = RealDisk.stat(&self.dir, OsStr::new(CURRENT));
         stat.is_ok_and(|stat| stat.inode == reading.opened.inode)
+    }
+
+    /// Whether the directory was removed, and none has its name. One that was moved away may come back.
+    fn is_dir_removed(&self) -> bool {
+        identity(&self.path).is_none() && rustix::fs::fstat(&self.dir).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
     /// Leaves the beginning of a line in the file, as the logger leaves it in the pipe: the next logger may cut it off.

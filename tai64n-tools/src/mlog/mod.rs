@@ -179,7 +179,7 @@ struct Run<'a> {
     tried: HashSet<PathBuf>,
     /// What was said of directories that cannot be read: what is waited for is looked at again and again.
     said: HashSet<String>,
-    /// Without any log there may be one yet: a service that is named is not there.
+    /// Without any log there may be one yet: a service that is named is not there, or a log was removed.
     is_awaited: bool,
     /// When logs were last looked for.
     looked: Instant,
@@ -363,7 +363,8 @@ impl Run<'_> {
     }
 
     /// Whether a log may come where there is no more of the others.
-    fn may_come(&self) -> bool {
+    fn may_come(&mut self) -> bool {
+        self.drop_removed();
         !self.pending.is_empty() || (self.is_awaited && self.merge.sources.is_empty())
     }
 
@@ -428,9 +429,28 @@ impl Run<'_> {
         cursor.write().map_err(|error| Fail::Unable(cursor::unable_to_write(path, &error)))
     }
 
+    /// Drops logs whose directories were removed, once they are read to the end.
+    fn drop_removed(&mut self) {
+        for number in (0..self.merge.sources.len()).rev() {
+            let source = &self.merge.sources[number];
+            if source.has_ended() && source.log.is_removed() {
+                let source = self.merge.sources.remove(number);
+                self.names.remove(number);
+                // What comes under the same name is another log.
+                self.tried.remove(source.log.path());
+                self.tried.remove(source.log.key());
+                if let Some(cursor) = &mut self.cursor {
+                    cursor.forget(source.log.key());
+                }
+                self.is_awaited = true;
+            }
+        }
+    }
+
     /// Waits until there may be more.
     fn wait<F: AsFd>(&mut self, output: &mut Output<F>) -> Result<(), Fail> {
         self.keep(output)?;
+        self.drop_removed();
         let Some(watch) = &self.watch else { return Ok(()) };
         if !watch.wait(output.descriptor()) {
             return Err(Fail::Output(Errno::PIPE));

@@ -86,6 +86,11 @@ impl Source {
         self.state
     }
 
+    /// Whether everything is taken, and no more will come.
+    pub fn has_ended(&self) -> bool {
+        self.state == Fill::End
+    }
+
     /// Takes the first `len` bytes of the run.
     pub fn take(&mut self, len: usize) {
         let Some(run) = self.runs.get_mut(self.next) else { return };

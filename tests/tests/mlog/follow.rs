@@ -326,12 +326,12 @@ fn what_is_closed_to_us_is_told_once() {
     let names: Vec<String> = (0..31).map(|second| old(second, "s")).chain(["current".into()]).collect();
     for name in &names {
         put(&dir, &[(name, "closed\n")]);
-        fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0)).expect("own file");
+        fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0o000)).expect("own file");
     }
     // And what is waited for has no log yet.
     let closed = scratch.join("scan/b");
     fs::create_dir_all(&closed).expect("own directory");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).expect("own directory");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("own directory");
     let mut command = mlog(scratch.path()).args(["-f", "-n", "all", "-o", "raw", "log", "scan"]);
     if rustix::process::geteuid().is_root() {
         // No more than any owner.
@@ -547,6 +547,38 @@ fn a_service_that_is_not_there_yet_is_waited_for() {
         assert_eq!(String::from_utf8_lossy(&follower.stderr()), said);
         follower.kill();
     }
+}
+
+/// Jobs come and go below a scan directory, each with its log.
+#[test]
+fn a_log_that_was_removed_is_let_go() {
+    let scratch = Scratch::new();
+    put(&scratch.join("service/a/log/main"), &[("current", &line(1, "a"))]);
+    let follower = follower(scratch.path(), &["--cursor", "cursor", "service"]);
+    let mut wanted = line(1, "a");
+    wait_for_text(&follower, &wanted);
+    follower.settle();
+    let open = || fs::read_dir(format!("/proc/{}/fd", follower.pid())).map_or(0, Iterator::count);
+    let before = open();
+    // The second time under the same name.
+    for round in 0..2 {
+        for job in 0..3 {
+            let name = format!("service/job{job}");
+            put(&scratch.join(&name).join("log/main"), &[("current", &line(2 + round, "job"))]);
+            wanted += &line(2 + round, "job");
+            wait_for_text(&follower, &wanted);
+            fs::remove_dir_all(scratch.join(&name)).expect("own directory");
+        }
+        wait_until(SOON, "they are closed", || open() <= before);
+    }
+    let cursor = || fs::read_to_string(scratch.join("cursor")).unwrap_or_default();
+    wait_until(SOON, "their places are forgotten", || !cursor().contains("job"));
+    // The last one of all, and it comes again.
+    fs::remove_dir_all(scratch.join("service/a")).expect("own directory");
+    wait_until(SOON, "its place is forgotten", || !cursor().contains("service/a"));
+    put(&scratch.join("service/a/log/main"), &[("current", &line(9, "again"))]);
+    wait_for_text(&follower, &(wanted + &line(9, "again")));
+    end(follower);
 }
 
 #[test]
