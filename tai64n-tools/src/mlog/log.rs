@@ -93,6 +93,10 @@ pub struct Log {
     /// So many bytes of the partial line are of files before `file`.
     carried: usize,
     place: Option<Place>,
+    /// Lines were taken that are not before it yet.
+    has_taken: bool,
+    /// Nobody has asked for it since it was noted.
+    is_place_new: bool,
     /// The last moment, and its lines, before those in the buffer: [`Place::last`] when it was read.
     read_last: Option<(Label, u64)>,
     /// Something may be missing before the next line, and the moment of the line before that.
@@ -171,6 +175,8 @@ impl Log {
             known: HashSet::new(),
             carried: 0,
             place: None,
+            has_taken: false,
+            is_place_new: false,
             read_last: None,
             lost: None,
             troubles: Vec::new(),
@@ -189,6 +195,7 @@ impl Log {
 
     /// Takes the first `len` bytes of the lines.
     pub fn take(&mut self, len: usize) {
+        self.has_taken |= len > 0;
         self.buffer.take(len);
     }
 
@@ -232,6 +239,11 @@ impl Log {
         self.read_bytes
     }
 
+    /// Whether something went wrong since the last call of [`troubles`](Self::troubles).
+    pub fn is_troubled(&self) -> bool {
+        !self.troubles.is_empty()
+    }
+
     /// What went wrong since the last call.
     pub fn troubles(&mut self) -> Vec<Trouble> {
         std::mem::take(&mut self.troubles)
@@ -246,10 +258,10 @@ impl Log {
         self.follows = false;
     }
 
-    /// The place behind what was taken; `None` before anything was.
+    /// The place behind what was taken; `None` before anything was, and where it is the same as the last time.
     pub fn place(&mut self) -> Option<Place> {
         self.remember();
-        self.place.clone()
+        std::mem::take(&mut self.is_place_new).then(|| self.place.clone()).flatten()
     }
 
     /// Whether its directory was removed, and everything in it has been read.
@@ -551,6 +563,7 @@ impl Log {
         };
         if self.place.is_none() {
             self.place = self.place_before(&files, from, offset);
+            self.is_place_new = true;
         }
         self.wait_for(files, from, offset);
     }
@@ -641,6 +654,10 @@ impl Log {
 
     /// Notes the place behind what was taken, while its bytes are there.
     fn remember(&mut self) {
+        // With many logs most had nothing since.
+        if !std::mem::take(&mut self.has_taken) {
+            return;
+        }
         let taken = self.buffer.taken();
         let Some(file) = self.file.as_ref().filter(|_| !taken.is_empty()) else { return };
         let offset = file.offset - self.buffer.untaken() as u64;
@@ -654,7 +671,7 @@ impl Log {
             let (moment, count) = self.read_last?;
             Some((moment, count + lines(taken).count() as u64))
         });
-        self.place = Some(place);
+        (self.place, self.is_place_new) = (Some(place), true);
     }
 
     fn unable_to_read(&mut self, shown: &Path, error: &io::Error) {

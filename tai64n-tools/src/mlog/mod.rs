@@ -263,11 +263,11 @@ impl Run<'_> {
         let leaves_partial = self.cursor.is_some();
         let before = self.read_bytes();
         let progress = &mut self.progress;
-        let has_read = &mut |bytes| progress.show(before + bytes);
+        let has_read = &mut |bytes| progress.show(|| before + bytes);
         let (path_shown, follows) = (path.clone(), options.follows);
         match Log::new(path_shown, follows, leaves_partial, stamps.clone(), &start, &self.select, has_read) {
             Ok(log) => {
-                self.merge.sources.push(Source::new(log, self.select.clone(), stamps));
+                self.merge.add(Source::new(log, self.select.clone(), stamps));
                 self.names.push(service);
             }
             Err(errno) => self.unable(&format!("unable to read {}: {}", path.display(), words(errno))),
@@ -373,8 +373,8 @@ impl Run<'_> {
     }
 
     fn show_progress(&mut self) {
-        let bytes = self.read_bytes();
-        self.progress.show(bytes);
+        let sources = &self.merge.sources;
+        self.progress.show(|| sources.iter().map(|source| source.log.read_bytes()).sum());
     }
 
     fn printer(&self) -> Printer {
@@ -431,10 +431,11 @@ impl Run<'_> {
 
     /// Drops logs whose directories were removed, once they are read to the end.
     fn drop_removed(&mut self) {
+        self.troubles();
         for number in (0..self.merge.sources.len()).rev() {
             let source = &self.merge.sources[number];
             if source.has_ended() && source.log.is_removed() {
-                let source = self.merge.sources.remove(number);
+                let source = self.merge.remove(number);
                 self.names.remove(number);
                 // What comes under the same name is another log.
                 self.tried.remove(source.log.path());
@@ -477,20 +478,24 @@ impl Run<'_> {
 
     /// Tells what went wrong with the logs.
     fn troubles(&mut self) {
-        for source in 0..self.merge.sources.len() {
-            for trouble in self.merge.sources[source].log.troubles() {
-                match trouble {
-                    Trouble::Unable(message) => self.unable(&message),
-                    Trouble::Note(message) => self.warn(&message),
-                    Trouble::Lost(path, from, until) => {
-                        let show = |moment| when::show(moment, &self.around.zone);
-                        let from = from.map_or("an unknown moment".into(), show);
-                        let until = until.map_or("the next line".into(), show);
-                        let path = path.display();
-                        self.unable(&format!(
-                            "{path}: lines between {from} and {until} may be gone: old logs were removed before they were read"
-                        ));
-                    }
+        for source in self.merge.troubled() {
+            self.troubles_of(source);
+        }
+    }
+
+    fn troubles_of(&mut self, source: usize) {
+        for trouble in self.merge.sources[source].log.troubles() {
+            match trouble {
+                Trouble::Unable(message) => self.unable(&message),
+                Trouble::Note(message) => self.warn(&message),
+                Trouble::Lost(path, from, until) => {
+                    let show = |moment| when::show(moment, &self.around.zone);
+                    let from = from.map_or("an unknown moment".into(), show);
+                    let until = until.map_or("the next line".into(), show);
+                    let path = path.display();
+                    self.unable(&format!(
+                        "{path}: lines between {from} and {until} may be gone: old logs were removed before they were read"
+                    ));
                 }
             }
         }
@@ -516,7 +521,7 @@ impl Run<'_> {
                 source.take(usize::MAX / 2);
             }
             self.progress.clear();
-            self.troubles();
+            self.troubles_of(number);
             let service = &self.names[number];
             let shown = if self.options.format == Format::Json {
                 stat.json(&path, service, &mut utc)

@@ -7,6 +7,8 @@ use super::log::{Fill, Log};
 use super::select::{Select, last_stamped, lines};
 use crate::moment::Stamps;
 use logcore::label::Label;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::ops::Range;
 
 /// A log, and which of its lines are wanted.
@@ -169,58 +171,82 @@ pub enum Next {
     End,
 }
 
-/// Sources in one order.
+/// Sources in one order. What comes next costs the logarithm of their number, however many are waiting.
 #[derive(Debug, Default)]
 pub struct Merge {
     /// The sources.
     pub sources: Vec<Source>,
+    /// Those that have a run, with the moment of its first line; the least is the next.
+    ready: BinaryHeap<Reverse<(Option<Label>, usize)>>,
+    /// Those that are to be asked.
+    unasked: Vec<usize>,
+    /// Those that have met with trouble.
+    troubled: Vec<usize>,
+    /// The one whose run was passed on last.
+    last: Option<usize>,
 }
 
 impl Merge {
+    /// Adds a source behind the others.
+    pub fn add(&mut self, source: Source) {
+        self.unasked.push(self.sources.len());
+        self.sources.push(source);
+    }
+
+    /// Takes a source out; those behind it have other numbers then.
+    pub fn remove(&mut self, number: usize) -> Source {
+        self.ready.clear();
+        self.troubled.clear();
+        self.last = None;
+        let source = self.sources.remove(number);
+        // Those that had nothing are woken.
+        let is_asked = |number: &usize| self.sources[*number].state == Fill::Lines;
+        self.unasked = (0..self.sources.len()).filter(is_asked).collect();
+        source
+    }
+
+    /// Those that have met with trouble since the last call.
+    pub fn troubled(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.troubled)
+    }
+
     /// What comes next. It is to be [taken](Source::take).
     pub fn next(&mut self) -> Next {
-        let (mut is_idle, mut has_passed) = (false, false);
-        let mut ready = 0;
-        for source in &mut self.sources {
-            match source.fill() {
-                Fill::Lines if source.run().is_empty() => has_passed = true,
-                Fill::Lines => ready += 1,
-                Fill::Idle => is_idle = true,
-                Fill::End => (),
+        self.unasked.extend(self.last.take());
+        let Merge { sources, ready, unasked, troubled, .. } = self;
+        unasked.retain(|&number| {
+            let source = &mut sources[number];
+            let state = source.fill();
+            if source.log.is_troubled() {
+                troubled.push(number);
             }
-        }
-        let has_run = |source: &Source| !source.run().is_empty();
-        match ready {
-            _ if has_passed => return Next::Passed,
-            0 if is_idle => return Next::Idle,
-            0 => return Next::End,
-            1 => {
-                let source = self.sources.iter().position(has_run).unwrap_or(0);
-                return Next::Run { source, len: self.sources[source].run().len() };
+            let has_passed = state == Fill::Lines && source.run().is_empty();
+            if state == Fill::Lines && !has_passed {
+                ready.push(Reverse((source.moment(), number)));
             }
-            _ => (),
+            has_passed
+        });
+        if !self.unasked.is_empty() {
+            return Next::Passed;
         }
-        let (mut first, mut second): (Option<(Option<Label>, usize)>, _) = (None, None);
-        for (number, source) in self.sources.iter_mut().enumerate().filter(|(_, source)| has_run(source)) {
-            let key = (source.moment(), number);
-            match first {
-                Some(least) if least < key => {
-                    second = second.filter(|second| *second < key).or(Some(key));
-                }
-                _ => (first, second) = (Some(key), first),
-            }
-        }
-        // Two are ready, so both are there.
-        let (Some((_, source)), Some((limit, other))) = (first, second) else { return Next::End };
-        let len = self.sources[source].before(limit, source < other);
+        let Some(Reverse((_, source))) = self.ready.pop() else {
+            let is_idle = self.sources.iter().any(|source| source.state == Fill::Idle);
+            return if is_idle { Next::Idle } else { Next::End };
+        };
+        self.last = Some(source);
+        let len = match self.ready.peek() {
+            Some(&Reverse((limit, other))) => self.sources[source].before(limit, source < other),
+            None => self.sources[source].run().len(),
+        };
         Next::Run { source, len }
     }
 
     /// Sources that had nothing may have something now.
     pub fn wake(&mut self) {
-        for source in &mut self.sources {
+        for (number, source) in self.sources.iter_mut().enumerate() {
             if source.state == Fill::Idle {
                 source.state = Fill::Lines;
+                self.unasked.push(number);
             }
         }
     }

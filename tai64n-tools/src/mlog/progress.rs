@@ -25,12 +25,12 @@ impl Progress {
     }
 
     /// Shows that so many bytes are read, if it is time.
-    pub fn show(&mut self, bytes: u64) {
+    pub fn show(&mut self, bytes: impl FnOnce() -> u64) {
         let Some(next) = self.next else { return };
         let now = Instant::now();
         if now >= next {
             // When nobody reads standard error it is dropped.
-            let _ = stderr().write_all(format!("\rmlog: {} read\x1b[K", size(bytes)).as_bytes());
+            let _ = stderr().write_all(format!("\rmlog: {} read\x1b[K", size(bytes())).as_bytes());
             (self.next, self.is_shown) = (Some(now + EVERY), true);
         }
     }
