@@ -226,7 +226,11 @@ impl Run<'_> {
             Ok(_) if !unreadable.is_empty() && !self.options.follows => (),
             Err(Errno::NOENT) | Ok(_) if self.options.follows => self.pending.push(path.to_owned()),
             Ok(_) => self.unable(&format!("unable to read {}: no log in this directory", path.display())),
-            Err(errno) => self.unable(&format!("unable to read {}: {}", path.display(), words(errno))),
+            Err(errno) => {
+                // A file of a log is named by mistake.
+                let hint = if errno == Errno::NOTDIR { "; tai64nlocal reads files" } else { "" };
+                self.unable(&format!("unable to read {}: {}{hint}", path.display(), words(errno)));
+            }
         }
     }
 

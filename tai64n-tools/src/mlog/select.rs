@@ -188,13 +188,14 @@ impl Patterns {
     }
 }
 
-/// Whether what `hir` finds in a message it finds in a block too. Not so the beginning of a message, which stands behind a stamp,
-/// nor the ends of the searched text; and an empty match is everywhere, so nothing is gained.
+/// Whether what `hir` finds in a message it finds in a block too. Not so the beginning of a message, which stands behind a stamp, nor
+/// that of a word, where no blank parts them; nor the ends of the searched text; and an empty match is everywhere, so nothing is gained.
 fn is_found_in_block(hir: &Hir) -> bool {
     let properties = hir.properties();
     let looks = properties.look_set();
     let misses = [Look::Start, Look::End, Look::StartLF, Look::StartCRLF, Look::EndCRLF];
-    !misses.iter().any(|look| looks.contains(*look)) && properties.minimum_len().is_some_and(|len| len > 0)
+    let is_missed = misses.iter().any(|look| looks.contains(*look)) || looks.contains_word();
+    !is_missed && properties.minimum_len().is_some_and(|len| len > 0)
 }
 
 #[cfg(test)]
@@ -240,6 +241,9 @@ mod tests {
         check("4000", &format!("{A} b\n{B} 4000\n"), &format!("{B} 4000\n"));
         check("^b", &format!("{A} b\n{B} a b\n"), &format!("{A} b\n"));
         check("0a b", &format!("{A} b\n"), "");
+        // Behind a label without a blank.
+        check(r"\B:", &format!("{A}:x\n{B} x\n"), &format!("{A}:x\n"));
+        check(r"\bx", &format!("{A}x\n{B} y\n"), &format!("{A}x\n"));
     }
 
     #[test]

@@ -349,7 +349,12 @@ fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
     let run = |arguments: &[&str]| mlog(scratch.path()).args(arguments).run(b"");
     check(&run(&["gone", "good"]), "exit 111", good, &warning("gone: file does not exist"));
     check(&run(&["empty", "good"]), "exit 111", good, &warning("empty: no log in this directory"));
-    check(&run(&["not/a-file"]), "exit 111", "", &warning("not/a-file: not a directory"));
+    check(
+        &run(&["not/a-file"]),
+        "exit 111",
+        "",
+        &warning("not/a-file: not a directory; tai64nlocal reads files"),
+    );
     check(&run(&["-s", "x", "good"]), "exit 111", "", "mlog: fatal: unable to find service x: no such log\n");
 
     let text: String = (0..5000).map(|number| line(number, &format!("{}", number * 7919 % 10_007))).collect();
@@ -459,6 +464,15 @@ fn a_log_that_is_closed_to_us_is_named() {
     check(&run("scan/b"), "exit 111", "", warning);
     check(&run("scan/a"), "exit 0", &line(1, "good"), "");
     close(0o700);
+}
+
+#[test]
+fn who_names_a_file_is_told_what_reads_it() {
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[("current", &line(1, "x"))]);
+    let out = mlog(scratch.path()).arg("log/current").run(b"");
+    let said = "mlog: warning: unable to read log/current: not a directory; tai64nlocal reads files\n";
+    check(&out, "exit 111", "", said);
 }
 
 #[test]
