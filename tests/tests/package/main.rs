@@ -91,11 +91,13 @@ fn programs_links_and_a_unit_where_systemd_runs() {
         assert_eq!(fs::metadata(root.join("etc/rc.local")).expect("there").mode() & 0o777, 0o755);
     }
     let other = root.join("etc/systemd/system/daemontools.service");
-    file(&other, "[Service]\nExecStart=/usr/bin/svscanboot /etc/service/\n", 0o644);
-    let out = install(&scratch);
-    assert_eq!(out.status(), "exit 0");
-    let said = String::from_utf8_lossy(&out.stdout).into_owned();
-    assert!(said.contains("daemontools.service starts svscanboot already, and is left alone"), "{out}");
+    for starts in ["svscanboot /etc/service/", "svscan /service"] {
+        file(&other, &format!("[Service]\nExecStart=/usr/bin/{starts}\n"), 0o644);
+        let out = install(&scratch);
+        assert_eq!(out.status(), "exit 0");
+        let said = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(said.contains("daemontools.service starts an svscan already, and is left alone"), "{out}");
+    }
 }
 
 #[test]
@@ -122,6 +124,26 @@ fn one_line_in_inittab_where_the_first_process_reads_it() {
     check(true, "/sbin/init", line);
     check(false, "/bin/busybox", line);
     check(false, "/sbin/openrc-init", "");
+}
+
+/// Nobody can use what only root may look into, and a line of its own needs the one before to be ended.
+#[test]
+fn neither_a_strict_umask_nor_an_unended_inittab_does_harm() {
+    let scratch = Scratch::new();
+    machine(&scratch);
+    let root = scratch.join("root");
+    file(&root.join("etc/inittab"), "id:3:initdefault:\nlast", 0o600);
+    file(&root.join("proc/1/comm"), "init\n", 0o644);
+    symlink("/bin/busybox", root.join("proc/1/exe")).expect("own directory");
+    let script = r#"umask 077 && cd "$0" && ROOT=root exec "$1" built"#;
+    let install = Path::new(PACKAGE).join("install");
+    let out = Cmd::new("sh").args(["-c", script]).arg(scratch.path()).arg(install).run(b"");
+    assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()), "{out}");
+    let wanted = "id:3:initdefault:\nlast\nSV:123456:respawn:/command/svscanboot\n";
+    assert_eq!(text(&scratch, "etc/inittab"), wanted);
+    for dir in ["command", "usr/local/bin", "usr/local/share/man/man8", "service"] {
+        assert_eq!(fs::metadata(root.join(dir)).expect("there").mode() & 0o777, 0o755, "{dir}");
+    }
 }
 
 #[test]
