@@ -329,6 +329,24 @@ fn a_stop_leaves_no_line_to_be_logged_twice() {
     }
 }
 
+/// What had to be taken has no other place than the directory that took it.
+#[test]
+fn a_stop_takes_nothing_back_that_is_nowhere_else() {
+    let script = &["./a", "./b"];
+    let mut start = world(&["one\ntwo\n"]);
+    start.input.opaque = true;
+    let first = number(&start, script, Call::Append, 1);
+    let fail = |first| Fault::Fail { first, count: 1, errno: Errno::NOSPC };
+    // Those of ./b, whatever is tried for ./a in between.
+    for others in [[1, 2, 3], [1, 4, 7], [1, 3, 5]] {
+        start.faults = others.iter().map(|after| fail(first + after)).chain([fail(first)]).collect();
+        start.signals = [(first, Request::Stop)].into();
+        let (all, _) = live(start.clone(), script);
+        let kept = read(&all, "current");
+        assert!(kept.contains("one|two|"), "{others:?}: {kept}");
+    }
+}
+
 /// That the input ends is no success of what failed.
 #[test]
 fn it_is_said_to_write_again_only_when_it_does() {

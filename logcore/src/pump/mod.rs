@@ -481,6 +481,10 @@ impl<I: Io, D: Disk> Pump<I, D> {
             };
             all = all.min(source + kept);
         }
+        // What is held dies with us: better twice than nowhere.
+        if !self.io.held().is_empty() {
+            return all;
+        }
         for outlet in &mut self.outlets {
             let (wanted, in_line) = self.framer.wanted_of(frame, &[outlet.group], all);
             if outlet.written > wanted {
