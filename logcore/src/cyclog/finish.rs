@@ -208,7 +208,7 @@ impl<D: Disk> Worker<D> {
         {
             self.doubtful = Some(generation);
             // Not by the road, which may wait for the same disk.
-            self.home.lock.disown(&self.home.disk);
+            self.home.lock.disown(&self.home.disk, generation);
             self.voice.say(format!("{error}; writing it anew"));
         }
         if self.doubtful == Some(generation) {
@@ -350,7 +350,7 @@ impl<D: Disk> Work<D> {
             Stage::Sync => {
                 let Some(full) = &self.full else { return Ok(Next::To(Stage::Start)) };
                 if let Err(error) = home.sync(&full.file, Name::Previous) {
-                    home.lock.disown(&home.disk);
+                    home.lock.disown(&home.disk, full.generation);
                     voice.say(format!("{error}; writing it anew"));
                     voice.tell(Event::SyncFailed { generation: full.generation });
                     return Ok(Next::To(Stage::Rescue));

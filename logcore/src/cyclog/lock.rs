@@ -39,8 +39,8 @@ pub(super) struct Lock<D: Disk> {
 #[derive(Default)]
 struct Says {
     writer: Writer,
-    /// What a sync has failed for is not safe elsewhere yet: nobody is named before that.
-    doubt: bool,
+    /// The youngest file of which a sync has failed and that is not safe elsewhere yet: nobody is named before that.
+    doubt: Option<u64>,
 }
 
 impl<D: Disk> Lock<D> {
@@ -82,23 +82,27 @@ impl<D: Disk> Lock<D> {
     /// Says how `current` begins. Where that fails, the next start believes what it must not only of a line torn by a kill
     /// before then.
     pub(super) fn sign(&self, disk: &D, begins: Begins) {
-        let says = self.says();
-        if !says.doubt {
-            let _ = self.write(disk, &says.writer, begins);
-        }
+        self.name(disk, &self.says(), begins);
     }
 
-    /// A sync has failed: a killed logger's files must not be believed by the next.
-    pub(super) fn disown(&self, disk: &D) {
+    /// A sync of this file has failed: a killed logger's files must not be believed by the next.
+    pub(super) fn disown(&self, disk: &D, generation: u64) {
         let mut says = self.says();
-        says.doubt = true;
+        says.doubt = says.doubt.max(Some(generation));
         let _ = self.write(disk, &Writer::default(), Begins::Unknown);
     }
 
-    /// What was in doubt is safe elsewhere.
-    pub(super) fn own(&self, disk: &D, begins: Begins) {
-        self.says().doubt = false;
-        self.sign(disk, begins);
+    /// What was in doubt of this file is safe elsewhere; of a younger one it may not be.
+    pub(super) fn own(&self, disk: &D, generation: u64, begins: Begins) {
+        let mut says = self.says();
+        says.doubt = says.doubt.filter(|doubt| *doubt > generation);
+        self.name(disk, &says, begins);
+    }
+
+    fn name(&self, disk: &D, says: &Says, begins: Begins) {
+        if says.doubt.is_none() {
+            let _ = self.write(disk, &says.writer, begins);
+        }
     }
 
     fn says(&self) -> MutexGuard<'_, Says> {

@@ -16,7 +16,7 @@ use home::{Home, Name};
 use lock::{Begins, Lock};
 use oldlogs::OldLogs;
 use period::Period;
-use recover::{Current, Found, Plan};
+use recover::{Current, Found, Plan, Step};
 use rotate::{Asked, Rotation};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -192,6 +192,7 @@ impl<D: Disk> Opened<D> {
                 First::Finish(Full { file, generation: BEFORE_ALL, moment, synced: 0, doubtful: false })
             }
         });
+        let is_abandoned = steps.contains(&Step::Abandon(Name::Current));
         for step in steps {
             recover::carry_out(step, &home, &mut self.logs, moment, this_boot)?;
             // Each on disk before the next, or an outage could leave a state that is not in the table.
@@ -204,7 +205,10 @@ impl<D: Disk> Opened<D> {
         };
         home.sync_dir()?;
         // The last line of the file before was to go on here, and nothing has come: it ends here, or what comes would be its rest.
-        let is_cut = || recover::ends_in_line(&home, &self.logs).unwrap_or(last_begins == Begins::InLine);
+        let is_cut = || {
+            let in_line = recover::ends_in_line(&home, &self.logs, is_abandoned);
+            in_line.unwrap_or(last_begins == Begins::InLine)
+        };
         let is_owed = bytes == 0 && is_cut();
         if is_owed && home.disk.append(&file, b"\n") == Ok(1) {
             bytes = 1;
@@ -235,10 +239,11 @@ impl<D: Disk> Opened<D> {
         Ok(Cyclog {
             finisher: Finisher::new(Arc::clone(&home), self.logs, bell, first),
             current: Some(Arc::new(file)),
-            generation: 0,
-            named: 0,
+            generation: FIRST,
+            named: FIRST,
             bytes,
             synced: 0,
+            has_taken_back: false,
             // What a killed logger wrote may not be on disk yet.
             dirty_since: (bytes > 0).then(|| home.disk.uptime()),
             home,
@@ -256,7 +261,9 @@ impl<D: Disk> Opened<D> {
 }
 
 /// The generation of a file that an earlier logger has filled.
-const BEFORE_ALL: u64 = u64::MAX;
+const BEFORE_ALL: u64 = 0;
+/// That of our first.
+const FIRST: u64 = BEFORE_ALL + 1;
 
 /// A new `current`. An empty one that an earlier try has left will do.
 fn make_current<D: Disk>(home: &Home<D>) -> Result<D::File, Error> {
@@ -327,6 +334,8 @@ pub struct Cyclog<D: Disk> {
     bytes: u64,
     /// So many of these are surely on disk.
     synced: u64,
+    /// Bytes were taken back: what is still on its way to say that more is on disk may speak of those.
+    has_taken_back: bool,
     /// When the first byte was written that no sync has been asked for, by [`Disk::uptime`].
     dirty_since: Option<Duration>,
     rotation: Rotation<D>,
@@ -467,9 +476,8 @@ impl<D: Disk> Cyclog<D> {
     /// A sync failed: nothing goes on before what was in doubt has been written anew. While it is, `lock` names nobody.
     fn doubt(&mut self, generation: u64) {
         // The younger of two, which is written anew after the other.
-        let age = |generation: u64| generation.wrapping_sub(BEFORE_ALL);
-        self.doubt = self.doubt.into_iter().chain([generation]).max_by_key(|generation| age(*generation));
-        self.home.lock.disown(&self.home.disk);
+        self.doubt = self.doubt.max(Some(generation));
+        self.home.lock.disown(&self.home.disk, generation);
         if generation == self.generation {
             self.rotation = Rotation::Due;
         }
@@ -529,9 +537,12 @@ impl<D: Disk> Cyclog<D> {
     fn hear(&mut self, event: Event, say: &mut dyn FnMut(String)) {
         match event {
             Event::Say(message) => say(message),
-            Event::Synced { generation, upto } if generation == self.generation => self.synced = upto,
+            Event::Synced { generation, upto } if generation == self.generation && !self.has_taken_back => {
+                self.synced = upto;
+            }
             // An empty file has nothing to lose; at the end, that it is not on disk is said all the same.
             Event::SyncFailed { generation } if generation == self.generation && self.bytes == 0 => {
+                self.home.lock.own(&self.home.disk, generation, self.begins);
                 if self.closing == Closing::Ordered {
                     self.closing = Closing::Done { safe: false };
                 }
@@ -544,9 +555,8 @@ impl<D: Disk> Cyclog<D> {
             }
             Event::Finished { generation, left } => {
                 self.left = left;
-                if !left && generation.is_some() && generation == self.doubt {
-                    self.doubt = None;
-                    self.home.lock.own(&self.home.disk, self.begins);
+                if let Some(doubt) = self.doubt.take_if(|doubt| !left && generation == Some(*doubt)) {
+                    self.home.lock.own(&self.home.disk, doubt, self.begins);
                 }
                 let _ = self.settle();
             }
@@ -585,14 +595,14 @@ impl<D: Disk> Cyclog<D> {
             return false;
         }
         self.bytes -= count;
-        self.synced = self.synced.min(self.bytes);
+        (self.synced, self.has_taken_back) = (self.synced.min(self.bytes), true);
         self.tail = if in_line { Tail::InLine } else { Tail::Whole };
         true
     }
 
     /// Counts the files that have ended: those that were `current`, and this one when it is to be rotated away.
     pub fn files(&self) -> u64 {
-        self.generation + u64::from(matches!(self.rotation, Rotation::Due))
+        self.generation - FIRST + u64::from(matches!(self.rotation, Rotation::Due))
     }
 
     /// Whether a sync has failed and what was in doubt has not been written anew yet.
@@ -637,8 +647,9 @@ impl<D: Disk> Cyclog<D> {
         if self.finisher.busy() {
             return Err(Blocked::Finisher);
         }
-        if matches!(self.tail, Tail::InLine | Tail::Unended) {
-            // A line that stops here ends here.
+        // A line that stops here ends here; where there is no room, and no file can begin, in what the next start begins.
+        let has_room = self.bytes < self.home.config.size || !self.left;
+        if has_room && matches!(self.tail, Tail::InLine | Tail::Unended) {
             if self.bytes >= self.home.config.size {
                 self.rotation = Rotation::Due;
                 self.settle()?;

@@ -127,10 +127,10 @@ pub(super) fn whole<D: Disk>(home: &Home<D>, found: &mut Found) -> Option<D::Fil
 }
 
 /// Whether the file before an empty `current` ends in the middle of a line. `None`: there is none, or it cannot be read, or it
-/// may be in the words of a processor.
-pub(super) fn ends_in_line<D: Disk>(home: &Home<D>, logs: &OldLogs) -> Option<bool> {
+/// may be in the words of a processor. `is_abandoned`: an earlier `current` is the newest old log, also where `previous` waits.
+pub(super) fn ends_in_line<D: Disk>(home: &Home<D>, logs: &OldLogs, is_abandoned: bool) -> Option<bool> {
     let name = match home.kind(Name::Previous) {
-        Some(Kind::Regular) => Name::Previous.os().to_owned(),
+        Some(Kind::Regular) if !is_abandoned => Name::Previous.os().to_owned(),
         _ => logs.newest.clone().filter(|name| is_in_our_words(home, name))?,
     };
     let file = home.disk.open(&home.dir, &name, How::Read).ok()?;

@@ -91,7 +91,7 @@ impl<D: Disk> Cyclog<D> {
                 // Then the finisher writes it anew, and nothing is taken before that.
                 Err(_) => {
                     self.doubt = Some(self.generation);
-                    self.home.lock.disown(&self.home.disk);
+                    self.home.lock.disown(&self.home.disk, self.generation);
                 }
             }
         }
@@ -158,9 +158,9 @@ impl<D: Disk> Cyclog<D> {
         let _ = self.begin_asked();
     }
 
-    /// No new file is under way or asked for.
+    /// No new file is under way.
     pub fn is_settled(&self) -> bool {
-        matches!(self.rotation, Rotation::None) && self.asked == Asked::No
+        matches!(self.rotation, Rotation::None)
     }
 
     /// Errors: nothing has begun.

@@ -65,6 +65,23 @@ fn what_is_left_of_a_processor_does_not_cost_what_came_later() {
     assert_eq!(rig.files(), ["@.s+ one|", "@.u two|", "current "]);
 }
 
+/// Nor does a file that is full in the middle of a line: no other can begin.
+#[test]
+fn one_that_fails_does_not_hold_back_the_end_of_a_full_file() {
+    let (mut rig, mut log) = started(|config| config.processor = Some("fail".into()));
+    rig.append(&mut log, &line(5000));
+    rig.work(&mut log);
+    rig.append(&mut log, &"x".repeat(5000));
+    for stop in [false, true] {
+        assert_eq!(rig.close(&mut log, stop), Some(true), "{stop}");
+    }
+    drop(log);
+    rig.config.processor = Some("copy".into());
+    let mut log = rig.start();
+    rig.append(&mut log, "two\n");
+    assert_eq!(rig.read("current").as_deref(), Some("|two|"));
+}
+
 #[test]
 fn a_stop_starts_no_processor() {
     let (mut rig, mut log) = begun(|config| config.processor = Some("copy".into()));

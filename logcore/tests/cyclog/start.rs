@@ -48,6 +48,11 @@ fn a_line_that_was_to_go_on_in_an_empty_file_ends_there() {
     check(old, "one\ntwo\n", "this boot|0:1|-|", false, "");
     check("@400000003b4a39c23294b13c.u", "one\ntw", "another|0:1|line|", true, "|");
     check("previous", "one\ntw", "this boot|0:1|-|", true, "|");
+    let mut rig = Rig::new(|config| config.processor = Some("fail".into()));
+    rig = rig.with("previous", "one\ntw", true).with("current", "o\nthree\n", false).with("state", "", false);
+    let mut rig = rig.with("lock", "another|0:1|-|", false);
+    rig.start();
+    assert_eq!(rig.files(), ["@.u o|three|", "current ", "previous+ one|tw"], "the line goes on in between");
     // What a processor or somebody else has made of it says nothing; `lock` may.
     check(old, "packed", OURS, true, "");
     check(old, "packed", "this boot|0:1|-|", true, "|");
