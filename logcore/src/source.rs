@@ -76,8 +76,8 @@ impl<I: AsFd> Source<I> {
             FileType::Directory => return Err(unreadable(Errno::ISDIR)),
             _ if flags & OFlags::ACCMODE == OFlags::WRONLY => return Err(unreadable(Errno::BADF)),
             FileType::Fifo => pipe_kind(&input).unwrap_or(Kind::Other),
-            // Some files of /proc are streams: what is read of them is gone, and more may come (kmsg).
-            FileType::RegularFile if can_be_awaited(&input) => Kind::Other,
+            // Some files of /proc are streams: what is read of them is gone, and more may come (kmsg). They show no size.
+            FileType::RegularFile if stat.st_size == 0 && can_be_awaited(&input) => Kind::Other,
             FileType::RegularFile => Kind::File,
             FileType::Socket if net::sockopt::socket_type(&input) == Ok(SocketType::STREAM) => {
                 // An urgent byte is a byte like others: out of line it would leave a hole in what is looked at.
