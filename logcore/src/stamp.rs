@@ -27,34 +27,37 @@ pub enum StampKind {
 pub const STAMP_BYTES: usize = 48;
 
 impl StampKind {
+    /// The form of a stamp, its space included: `x` is a hexadecimal digit, `9` a decimal one, `+` a sign. `None`: its seconds have
+    /// no fixed number of digits.
+    fn form(self) -> Option<&'static [u8]> {
+        match self {
+            StampKind::Tai64n => Some(b"@xxxxxxxxxxxxxxxxxxxxxxxx "),
+            StampKind::Local => Some(b"9999-99-99 99:99:99.999999999 "),
+            StampKind::LocalMillis => Some(b"9999-99-99 99:99:99.999 "),
+            StampKind::Rfc3339 => Some(b"9999-99-99T99:99:99.999999999+99:99 "),
+            StampKind::Accustamp => None,
+        }
+    }
+
     /// The line without its stamp, or `None` when it does not begin with one of this kind.
     ///
     /// Goes by form, as a reader must: digits where digits stand.
     pub fn strip(self, line: &[u8]) -> Option<&[u8]> {
-        let form: &[u8] = match self {
-            StampKind::Tai64n => b"@xxxxxxxxxxxxxxxxxxxxxxxx ",
-            StampKind::Local => b"9999-99-99 99:99:99.999999999 ",
-            StampKind::LocalMillis => b"9999-99-99 99:99:99.999 ",
-            StampKind::Rfc3339 => b"9999-99-99T99:99:99.999999999+99:99 ",
-            StampKind::Accustamp => return strip_accustamp(line),
-        };
-        let stamp = line.get(..form.len())?;
-        has_form(stamp, form).then(|| &line[form.len()..])
+        let Some(form) = self.form() else { return strip_accustamp(line) };
+        let (stamp, rest) = line.split_at_checked(form.len())?;
+        has_form(stamp, form).then_some(rest)
     }
 
     /// Whether `tail` is the beginning of a stamp of this kind and nothing more.
     pub fn begins(self, tail: &[u8]) -> bool {
-        let form: &[u8] = match self {
-            StampKind::Tai64n => b"@xxxxxxxxxxxxxxxxxxxxxxxx ",
-            StampKind::Local => b"9999-99-99 99:99:99.999999999 ",
-            StampKind::LocalMillis => b"9999-99-99 99:99:99.999 ",
-            StampKind::Rfc3339 => b"9999-99-99T99:99:99.999999999+99:99 ",
-            StampKind::Accustamp => return tail.iter().all(|b| b.is_ascii_digit() || *b == b'.'),
-        };
-        tail.len() < form.len() && has_form(tail, &form[..tail.len()])
+        match self.form() {
+            Some(form) => tail.len() < form.len() && has_form(tail, form),
+            None => tail.iter().all(|b| b.is_ascii_digit() || *b == b'.'),
+        }
     }
 }
 
+/// Whether `text`, as far as it goes, has this form.
 fn has_form(text: &[u8], form: &[u8]) -> bool {
     text.iter().zip(form).all(|(byte, form)| match form {
         b'x' => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
