@@ -128,25 +128,15 @@ impl Parser {
         let Some((&letter, rest)) = bytes.split_first() else {
             return self.warn(argument, "an empty action is ignored");
         };
-        let stamp = match letter {
-            b't' => Some(StampKind::Tai64n),
-            b'd' => Some(StampKind::Local),
-            b'm' => Some(StampKind::LocalMillis),
-            b'i' => Some(StampKind::Rfc3339),
-            b'T' => Some(StampKind::Accustamp),
-            _ => None,
-        };
         if b"+-FSRsnUyrbap!w".contains(&letter) {
             self.held.push(argument.to_owned());
         }
         match letter {
-            b't' | b'd' | b'm' | b'i' | b'T' if index == 0 => {
-                self.script.stamp = stamp;
-                self.alone(argument, rest);
-            }
-            b't' | b'd' | b'm' | b'i' | b'T' => {
-                self.warn(argument, "a stamp counts as the first action only; ignored")
-            }
+            b't' => self.stamp(StampKind::Tai64n, index, argument, rest),
+            b'd' => self.stamp(StampKind::Local, index, argument, rest),
+            b'm' => self.stamp(StampKind::LocalMillis, index, argument, rest),
+            b'i' => self.stamp(StampKind::Rfc3339, index, argument, rest),
+            b'T' => self.stamp(StampKind::Accustamp, index, argument, rest),
             b'+' => self.rule(Sign::Plus, rest),
             b'-' => self.rule(Sign::Minus, rest),
             b'F' | b'S' | b'R' => {
@@ -196,6 +186,14 @@ impl Parser {
             }
             _ => self.warn(argument, "unknown action ignored"),
         }
+    }
+
+    fn stamp(&mut self, kind: StampKind, index: usize, argument: &OsStr, rest: &[u8]) {
+        if index > 0 {
+            return self.warn(argument, "a stamp counts as the first action only; ignored");
+        }
+        self.script.stamp = Some(kind);
+        self.alone(argument, rest);
     }
 
     fn destination(&mut self, sink: Sink) {
