@@ -27,7 +27,7 @@ pub type Result<T> = std::result::Result<T, Errno>;
 /// What a name in a directory stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A regular file: the only kind that is ever opened, renamed or removed.
+    /// A regular file: the only kind that is written to or becomes an old log.
     Regular,
     /// A directory.
     Directory,

@@ -36,7 +36,7 @@ impl Label {
 
     /// Unix seconds of this label.
     pub fn unix_seconds(self) -> i64 {
-        // Both ends are in range: every label here was made by `from_unix`, `parse` or `after`.
+        // In range for every label that `from_unix` or `parse` made, and for their neighbours.
         Tai64(self.seconds).to_unix()
     }
 

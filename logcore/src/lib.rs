@@ -1,13 +1,13 @@
 //! The road of a log line, as a library.
 //!
 //! ```text
-//! source.look → split → stamp → select → append (output, alerts, each log directory, status files) → source.take
+//! source.look → split → stamp → select → append (output, alerts, status files, each log directory) → source.take
 //!                                          └ current full → finisher: sync, processor, name, retain
 //! ```
 //!
 //! The promise: a line that a service wrote is in the log or still in the pipe. Input is looked at, written, and only then
 //! taken, so that a logger can be killed at any instruction. The modules stand in the order of the road; those that decide
-//! (`script` to `select`, `frame`, `cyclog::name`, `cyclog::retain`) read no clock, open no file and print nothing.
+//! (`script`, `split` to `frame`, `cyclog::name`, `cyclog::retain`) read no clock, open no file and print nothing.
 //!
 //! ```
 //! use logcore::script::Script;

@@ -4,8 +4,8 @@
 //! pauses in which the finisher still answers: it also syncs `current` so that un-synced data does not get old. The same
 //! [`Worker`] runs in a thread of its own, or, where none can be started, is moved on by the road between two batches.
 //!
-//! If we die: before the mark the next start makes the file `.u`; after it, the processor gets it again; once `processed` is
-//! sealed, the next start goes on from there. Source: `fullcurrent` and `finish` in multilog.c.
+//! If we die: before the mark the next start finishes the file anew, or after an outage makes it `.u`; after it, the processor gets
+//! it again; once `processed` is sealed, the next start goes on from there. Source: `fullcurrent` and `finish` in multilog.c.
 
 use super::home::{Home, Name};
 use super::oldlogs::OldLogs;
@@ -63,7 +63,7 @@ pub(super) enum Event {
     Synced { generation: u64, upto: u64 },
     /// Un-synced data of this file may be lost; it is still in the page cache, and must be written elsewhere at once.
     SyncFailed { generation: u64 },
-    /// `previous` is finished, or (`left`) was left for the next start. No generation: it was there at the start.
+    /// `previous` is finished, or (`left`) was left for the next start. `generation`: of the [`Full`] file, if it was one.
     Finished { generation: Option<u64>, left: bool },
     /// `current` is on disk, and so is its name, unless `safe` is false; that was said.
     Closed { safe: bool },

@@ -1,6 +1,7 @@
 //! Which old logs go next: those beyond what stays, the oldest first, never the newest.
 //!
-//! Told names and sizes, answers with names; the caller unlinks. The least name is the oldest, and no file time is asked.
+//! Told names, sizes and, of names that lie ahead of the clock, file times; answers with names, which the caller unlinks. The least
+//! name is the oldest.
 
 use crate::label::Label;
 use std::collections::BTreeSet;

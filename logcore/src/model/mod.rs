@@ -5,7 +5,8 @@
 //! stands still from that moment on, and every later call fails until the logger has ended. [`power`] lists what a power cut
 //! can leave of such a world; [`life`] runs whole loggers in it; [`judge`] says whether a promise was broken.
 //!
-//! Everything runs in one thread and depends on nothing outside, so that the number of a call names a moment exactly.
+//! Everything runs in one thread, unless a test [asks](Shared::with_threads) for others, and depends on nothing outside, so that
+//! the number of a call names a moment exactly.
 
 mod disk;
 mod files;

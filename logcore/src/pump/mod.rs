@@ -1,8 +1,9 @@
 //! The road itself: wait, look, split, stamp, select, append, take; signals; pauses.
 //!
 //! Between look and take nothing but the input and the log holds a line, so a kill at any instruction loses none. The batch
-//! is taken only when every destination has it; a destination that cannot take it holds the input back. Standard output comes
-//! first, then alerts, then the directories: a reader that stays away must not have the same lines logged again with each start.
+//! is taken only when every destination has it; a destination that cannot take it holds the input back, but for status files.
+//! Standard output comes first, then alerts, status files and directories: a reader that stays away must not have the same lines
+//! logged again with each start.
 //! All waits end with a signal.
 
 mod streams;
