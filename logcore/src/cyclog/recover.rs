@@ -35,7 +35,6 @@ pub(super) struct Found {
     pub(super) previous: Option<Stat>,
     pub(super) processed: Option<Stat>,
     pub(super) newstate: Option<Stat>,
-    pub(super) state: Option<Stat>,
     /// `previous` has a second link, and that is an old log of this directory.
     pub(super) previous_is_named: bool,
     /// The same of `processed`.
@@ -84,12 +83,12 @@ impl Found {
             };
             Err(home.error(doing, name, refusal))
         };
+        regular(Name::State, "open")?;
         let mut found = Found {
             current: regular(Name::Current, "append to")?,
             previous: regular(Name::Previous, "open")?,
             processed: regular(Name::Processed, "open")?,
             newstate: regular(Name::Newstate, "open")?,
-            state: regular(Name::State, "open")?,
             ..Found::default()
         };
         found.previous_is_named = has_other_name(home, found.previous)?;
