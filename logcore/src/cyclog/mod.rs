@@ -249,7 +249,6 @@ impl<D: Disk> Opened<D> {
             home,
             rotation: Rotation::None,
             asked: Asked::No,
-            ending: false,
             period,
             doubt: None,
             left: false,
@@ -350,8 +349,6 @@ pub struct Cyclog<D: Disk> {
     tail: Tail,
     /// How `current` begins; `lock` says so too.
     begins: Begins,
-    /// No more lines come, and no file begins for them.
-    ending: bool,
     closing: Closing,
 }
 
@@ -359,7 +356,9 @@ pub struct Cyclog<D: Disk> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Closing {
     No,
-    /// The finisher has been told that it gets nothing more to do, or to stop.
+    /// No more lines come, and no file begins for them.
+    Begun,
+    /// The finisher has been told that it gets nothing more to do.
     Told,
     /// It has been told to sync and mark `current`.
     Ordered,
@@ -492,10 +491,9 @@ impl<D: Disk> Cyclog<D> {
     /// A rotation does not get on: try again soon.
     pub fn tick(&mut self) -> Result<Option<Duration>, Error> {
         let worker = self.finisher.advance();
-        let (turn, rotated) = if self.ending {
-            (None, Ok(()))
-        } else {
-            (self.turn_due(), self.begin_asked().and_then(|()| self.settle()))
+        let (turn, rotated) = match self.closing {
+            Closing::No => (self.turn_due(), self.begin_asked().and_then(|()| self.settle())),
+            _ => (None, Ok(())),
         };
         // After the order to finish a file, which needs the same place.
         let sync = self.sync_due();
@@ -620,12 +618,14 @@ impl<D: Disk> Cyclog<D> {
     /// # Errors
     /// Something is in the way: try again. If we die before the mark, the next start continues the file.
     pub fn close(&mut self, stop: bool) -> Result<bool, Blocked> {
-        self.ending = true;
+        if self.closing == Closing::No {
+            self.closing = Closing::Begun;
+        }
         if self.finisher.busy() {
             if stop {
                 self.left = true;
                 self.finisher.stop();
-            } else if self.closing == Closing::No && self.finisher.order(Order::Last).is_ok() {
+            } else if self.closing == Closing::Begun && self.finisher.order(Order::Last).is_ok() {
                 self.closing = Closing::Told;
             }
             return Err(Blocked::Finisher);

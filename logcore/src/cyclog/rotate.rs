@@ -2,7 +2,7 @@
 
 use super::home::Name;
 use super::period::Period;
-use super::{Begins, Blocked, Cyclog, Full, Order, Sync, Tail, local, make_current};
+use super::{Begins, Blocked, Closing, Cyclog, Full, Order, Sync, Tail, local, make_current};
 use crate::disk::{Disk, Kind};
 use crate::label::Label;
 use crate::strerr::{Errno, Error};
@@ -144,10 +144,12 @@ impl<D: Disk> Cyclog<D> {
         Blocked::Trouble(Error::new(doing, errno))
     }
 
-    /// ALRM: begins a new file, unless `current` is empty. While the file before is being finished lines go on in this one: a
-    /// processor that fails holds them back only when it is full.
+    /// ALRM: begins a new file, unless `current` is empty or the [end](Self::close) has begun. While the file before is being finished
+    /// lines go on in this one: a processor that fails holds them back only when it is full.
     pub fn rotate(&mut self) {
-        self.ask(Asked::Now);
+        if self.closing == Closing::No {
+            self.ask(Asked::Now);
+        }
     }
 
     fn ask(&mut self, asked: Asked) {

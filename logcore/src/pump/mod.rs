@@ -86,8 +86,6 @@ pub struct Pump<I, D: Disk> {
     stopping: Option<Duration>,
     /// A signal asked for new files.
     rotate: bool,
-    /// No more lines come: no new file begins.
-    closing: bool,
 }
 
 /// A signal asked for the end while a destination could not take a frame.
@@ -154,7 +152,6 @@ impl<I: Io, D: Disk> Pump<I, D> {
             scratch: Vec::new(),
             stopping: None,
             rotate: false,
-            closing: false,
         })
     }
 
@@ -164,7 +161,6 @@ impl<I: Io, D: Disk> Pump<I, D> {
         let moved = self.move_lines(say);
         // A reader that has gone or stands still will not miss it.
         let _ = self.end_output(say);
-        self.closing = true;
         let closed = self.close(say);
         if moved == End::Clean { closed } else { moved }
     }
@@ -456,9 +452,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
         let timeout = due.into_iter().chain(timeout).min();
         self.io.pause(timeout, to);
         self.hear_signals();
-        if !self.closing {
-            self.rotate_if_told();
-        }
+        self.rotate_if_told();
         for outlet in &mut self.outlets {
             outlet.cyclog.listen(say);
         }

@@ -193,3 +193,13 @@ fn a_stop_reaches_a_finisher_that_is_slow() {
     }
     assert_eq!(log.close(true), Ok(true));
 }
+
+/// ALRM while the end waits for the finisher.
+#[test]
+fn no_file_begins_at_the_end() {
+    let (mut rig, mut log) = begun(|_| ());
+    assert_eq!(log.close(false), Err(Blocked::Finisher));
+    log.rotate();
+    assert_eq!(rig.close(&mut log, false), Some(true));
+    assert_eq!(rig.files(), ["current+ one|"]);
+}
