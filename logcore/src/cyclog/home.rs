@@ -1,10 +1,12 @@
 //! An open log directory: the calls on its few names, each with the message for when it fails.
 
 use super::lock::Lock;
-use super::{Config, MARK};
+use super::{Config, MARK, name};
 use crate::disk::{Disk, How, Kind, Stat};
+use crate::label::Label;
 use crate::strerr::{Errno, Error};
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 /// The files of the protocol; old logs have names of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,18 @@ impl<D: Disk> Home<D> {
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(self.error("stat", name, errno)),
         }
+    }
+
+    /// Calls `each` with every old log, in no order.
+    pub(super) fn old_logs(&self, each: &mut dyn FnMut(&OsStr, Label)) -> Result<(), Error> {
+        let listed = self.disk.list(&self.dir, &mut |found, kind| {
+            if kind == Kind::Regular
+                && let Some(label) = name::parse(found.as_bytes())
+            {
+                each(found, label);
+            }
+        });
+        listed.map_err(|errno| Error::new(format!("read {}", self.shown()), errno))
     }
 
     /// What a name stands for, if it is there.

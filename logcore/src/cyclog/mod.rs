@@ -31,7 +31,7 @@ mod oldlogs;
 mod period;
 mod processor;
 mod recover;
-pub mod retain;
+mod retain;
 mod rotate;
 mod torn;
 

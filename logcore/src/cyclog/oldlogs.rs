@@ -5,12 +5,11 @@ use super::home::{Home, Name};
 use super::name::{self, Namer};
 use super::retain::{Census, Limits};
 use crate::complaint::Complaint;
-use crate::disk::{Disk, Kind};
+use crate::disk::Disk;
 use crate::label::Label;
 use crate::strerr::{Errno, Error};
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
 use std::time::Duration;
 
 /// So many names that cannot be removed are remembered; beyond that, retention rests until the next file is finished.
@@ -36,38 +35,18 @@ impl OldLogs {
         let mut logs = OldLogs::default();
         let now = home.disk.now();
         let mut future: Option<OsString> = None;
-        let mut count = 0;
-        let mut newest: Option<OsString> = None;
-        logs.each(home, |namer, found, label| {
-            count += 1;
-            if !namer.found(label, now) {
+        home.old_logs(&mut |found, label| {
+            logs.count += 1;
+            if !logs.namer.found(label, now) {
                 future.get_or_insert_with(|| found.to_owned());
-            } else if newest.as_deref().is_none_or(|newest| newest < found) {
-                newest = Some(found.to_owned());
+            } else if logs.newest.as_deref().is_none_or(|newest| newest < found) {
+                logs.newest = Some(found.to_owned());
             }
         })?;
-        (logs.count, logs.newest) = (count, newest);
         let warning = future.map(|name| {
             format!("{}/{} is dated in the future; it counts as an old log", home.shown(), name.display())
         });
         Ok((logs, warning))
-    }
-
-    /// Calls `each` with every old log that counts.
-    fn each<D: Disk>(
-        &mut self,
-        home: &Home<D>,
-        mut each: impl FnMut(&mut Namer, &OsStr, Label),
-    ) -> Result<(), Error> {
-        let listed = home.disk.list(&home.dir, &mut |found, kind| {
-            if kind == Kind::Regular
-                && !self.undeletable.contains(found)
-                && let Some(label) = name::parse(found.as_bytes())
-            {
-                each(&mut self.namer, found, label);
-            }
-        });
-        listed.map_err(|errno| Error::new(format!("read {}", home.shown()), errno))
     }
 
     /// Renames `file` to the old log of this moment, or of just after the newest one. Never replaces anything: where a name
@@ -124,16 +103,19 @@ impl OldLogs {
             let since = age.filter(|_| aged).map(before);
             let mut census = Census::new(Limits { num, bytes, since, horizon: self.namer.horizon(now) });
             let uptime = home.disk.uptime();
-            let see = |_: &mut Namer, found: &OsStr, label: Label| {
+            let listed = home.old_logs(&mut |found, label| {
+                if self.undeletable.contains(found) {
+                    return;
+                }
                 // A name beyond the clock says nothing about its age; the file does.
                 let asks_time = since.is_some() && label > now;
                 // None is asked where it does not matter.
                 let asked = bytes < u64::MAX || asks_time;
                 let stat = asked.then(|| home.disk.stat(&home.dir, found).ok()).flatten();
                 let finished = stat.filter(|_| asks_time).map(|stat| Label::from_unix(stat.modified, 0));
-                census.see(found, stat.map_or(0, |stat| stat.size), finished);
-            };
-            if let Err(error) = self.each(home, see) {
+                census.see(found, label, stat.map_or(0, |stat| stat.size), finished.unwrap_or(label));
+            });
+            if let Err(error) = listed {
                 let message = error.to_string();
                 if self.trouble.is_news(&message, uptime) {
                     say(message);

@@ -101,12 +101,9 @@ impl Found {
 fn has_other_name<D: Disk>(home: &Home<D>, file: Option<Stat>) -> Result<bool, Error> {
     let Some(file) = file.filter(|file| file.links > 1) else { return Ok(false) };
     let mut named = false;
-    let listed = home.disk.list(&home.dir, &mut |name, kind| {
-        if kind == Kind::Regular && !named && super::name::parse(name.as_bytes()).is_some() {
-            named = home.disk.stat(&home.dir, name).is_ok_and(|stat| stat.inode == file.inode);
-        }
-    });
-    listed.map_err(|errno| Error::new(format!("read {}", home.shown()), errno))?;
+    home.old_logs(&mut |name, _| {
+        named = named || home.disk.stat(&home.dir, name).is_ok_and(|stat| stat.inode == file.inode);
+    })?;
     Ok(named)
 }
 

@@ -6,27 +6,26 @@
 use crate::label::Label;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 
 /// So many of the oldest names are remembered at a time; a directory with more to remove takes another look.
 const REMEMBERED: usize = 4096;
 
 /// What stays. The newest old log stays in any case.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub(super) struct Limits {
     /// Log files kept, `current` among them, so at most `num - 1` old ones stay; at least 2.
-    pub num: usize,
+    pub(super) num: usize,
     /// They take at most so many bytes together.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// Those that were finished before go.
-    pub since: Option<Label>,
+    pub(super) since: Option<Label>,
     /// Later names come from a wrong clock and count as the oldest; see [`Namer::horizon`](super::name::Namer::horizon).
-    pub horizon: Label,
+    pub(super) horizon: Label,
 }
 
 /// Counts old logs and remembers the oldest, in constant memory however large the directory is.
 #[derive(Debug)]
-pub struct Census {
+pub(super) struct Census {
     limits: Limits,
     count: usize,
     bytes: u64,
@@ -46,18 +45,15 @@ struct Old {
 
 impl Census {
     /// Nothing is counted yet.
-    pub fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Census { limits, count: 0, bytes: 0, oldest: BTreeSet::new() }
     }
 
-    /// Takes account of an entry of the directory, its size, and when it was finished, should that be another moment than its
-    /// name says. What is not the name of an old log does not count.
-    pub fn see(&mut self, name: &OsStr, bytes: u64, finished: Option<Label>) {
-        let Some(label) = super::name::parse(name.as_bytes()) else { return };
+    /// Takes account of an old log: its name, and the moment in that; its size; when it was finished.
+    pub(super) fn see(&mut self, name: &OsStr, label: Label, bytes: u64, finished: Label) {
         self.count += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         let is_true = label <= self.limits.horizon;
-        let finished = finished.unwrap_or(label);
         self.oldest.insert(Old { is_true, name: name.to_owned(), finished, bytes });
         if self.oldest.len() > REMEMBERED {
             self.oldest.pop_last();
@@ -66,7 +62,7 @@ impl Census {
 
     /// The old logs to remove now, oldest first; when there are many, those among the oldest 4096. Empty when nothing is left
     /// to do.
-    pub fn surplus(&self) -> impl Iterator<Item = &OsStr> {
+    pub(super) fn surplus(&self) -> impl Iterator<Item = &OsStr> {
         let Limits { num, bytes: most, since, .. } = self.limits;
         let (mut count, mut bytes) = (self.count, self.bytes);
         let goes = move |old: &&Old| {
@@ -85,7 +81,8 @@ impl Census {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cyclog::name::compose;
+    use crate::cyclog::name::{compose, parse};
+    use std::os::unix::ffi::OsStrExt;
 
     fn limits(num: usize) -> Limits {
         Limits { num, bytes: u64::MAX, since: None, horizon: Label::from_unix(1000, 0) }
@@ -97,12 +94,11 @@ mod tests {
         for &second in seconds {
             let bytes = if second == 9 { 100 } else { 10 };
             // Those of the far future are of the file time 8.
-            let finished = (second > 4000).then(|| Label::from_unix(8, 0));
-            census.see(&compose(Label::from_unix(second, 0), b"s"), bytes, finished);
+            let finished = if second > 4000 { 8 } else { second };
+            let label = Label::from_unix(second, 0);
+            census.see(&compose(label, b"s"), label, bytes, Label::from_unix(finished, 0));
         }
-        census.see(OsStr::new("current"), 1_000_000, None);
-        census.see(OsStr::new("@a-note"), 1_000_000, None);
-        let label = |name: &OsStr| super::super::name::parse(name.as_bytes()).expect("its own names");
+        let label = |name: &OsStr| parse(name.as_bytes()).expect("its own names");
         census.surplus().map(|name| label(name).unix_seconds()).collect()
     }
 
@@ -158,7 +154,8 @@ mod tests {
     fn a_large_surplus_takes_several_looks() {
         let mut census = Census::new(Limits { horizon: Label::from_unix(100_000, 0), ..limits(100) });
         for second in 1..=5000 {
-            census.see(&compose(Label::from_unix(second, 0), b"s"), 0, None);
+            let label = Label::from_unix(second, 0);
+            census.see(&compose(label, b"s"), label, 0, label);
         }
         assert_eq!(census.surplus().count(), REMEMBERED);
     }
