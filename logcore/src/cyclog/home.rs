@@ -108,6 +108,15 @@ impl<D: Disk> Home<D> {
         }
     }
 
+    /// Whether a file of this size ends in the middle of a line; one that has become shorter does not.
+    pub(super) fn ends_in_line(&self, file: &D::File, size: u64) -> Result<bool, Errno> {
+        let mut last = [b'\n'];
+        if size > 0 {
+            self.disk.read_at(file, size - 1, &mut last)?;
+        }
+        Ok(last != [b'\n'])
+    }
+
     /// fsync with the original's message. After an error this file's un-synced data is not to be trusted.
     pub(super) fn sync(&self, file: &D::File, name: Name) -> Result<(), Error> {
         self.disk

@@ -288,15 +288,11 @@ fn continue_current<D: Disk>(home: &Home<D>, safe: bool) -> Result<(D::File, u64
     if safe {
         home.sync(&file, Name::Current)?;
     }
-    let mut last = [b'\n'];
-    if stat.size > 0 {
-        let read = home.disk.read_at(&file, stat.size - 1, &mut last);
-        read.map_err(|errno| home.error("read", Name::Current, errno))?;
-    }
-    let tail = match last {
-        [b'\n'] => Tail::Whole,
-        _ if safe => Tail::Unended,
-        _ => Tail::Torn,
+    let in_line = home.ends_in_line(&file, stat.size);
+    let tail = match in_line.map_err(|errno| home.error("read", Name::Current, errno))? {
+        false => Tail::Whole,
+        true if safe => Tail::Unended,
+        true => Tail::Torn,
     };
     Ok((file, stat.size, tail))
 }

@@ -131,11 +131,7 @@ pub(super) fn ends_in_line<D: Disk>(home: &Home<D>, logs: &OldLogs, is_abandoned
     };
     let file = home.disk.open(&home.dir, &name, How::Read).ok()?;
     let size = home.disk.stat_file(&file).ok()?.size;
-    let mut last = [b'\n'];
-    if size > 0 {
-        home.disk.read_at(&file, size - 1, &mut last).ok()?;
-    }
-    Some(last != [b'\n'])
+    home.ends_in_line(&file, size).ok()
 }
 
 fn is_in_our_words<D: Disk>(home: &Home<D>, old_log: &OsStr) -> bool {
@@ -226,11 +222,7 @@ fn end_torn_line<D: Disk>(home: &Home<D>, name: Name, this_boot: bool) -> Option
     if size < found {
         home.disk.truncate(&file, size).ok()?;
     }
-    let mut last = [b'\n'];
-    if size > 0 && home.disk.read_at(&file, size - 1, &mut last).ok()? < last.len() {
-        return None;
-    }
-    let unended = last != [b'\n'] && size < home.config.size;
+    let unended = home.ends_in_line(&file, size).ok()? && size < home.config.size;
     if unended {
         home.disk.append(&file, b"\n").ok()?;
     }
