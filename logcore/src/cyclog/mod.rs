@@ -8,6 +8,7 @@
 //! Source: `struct cyclog` and `c_write` in multilog.c, daemontools 0.76.
 
 use crate::disk::{Disk, How, Kind};
+use crate::label::Label;
 use crate::split;
 use crate::stamp::{StampKind, Zone};
 use crate::strerr::{Errno, Error};
@@ -173,32 +174,14 @@ impl<D: Disk> Opened<D> {
         if let Some(warning) = self.warning.take() {
             say(warning);
         }
-        let home = self.home;
-        if home.lock.is_shared() {
-            say(format!("{}/lock has another name: it is not written to", home.shown()));
+        if self.home.lock.is_shared() {
+            say(format!("{}/lock has another name: it is not written to", self.home.shown()));
         }
-        let (last, last_begins) = self.last;
+        let (last, last_begins) = std::mem::take(&mut self.last);
         let this_boot = writer.boot.is_some() && writer.boot == last.boot;
-        let whole = if this_boot { recover::whole(&home, &mut self.found) } else { None };
-        let Plan { steps, current, process } =
-            recover::plan(&self.found, this_boot, home.config.processor.is_some());
-        let moment = home.disk.now();
-        // It gets its name when its processor is done, and is older than what gets one now.
-        let first = (process || whole.is_some()).then(|| self.logs.namer.next(moment));
-        let first = first.map(|moment| match whole {
-            None => First::Process(moment),
-            Some(file) => {
-                let file = Arc::new(file);
-                First::Finish(Full { file, generation: BEFORE_ALL, moment, synced: 0, doubtful: false })
-            }
-        });
-        let is_abandoned = steps.contains(&Step::Abandon(Name::Current));
-        for step in steps {
-            recover::carry_out(step, &home, &mut self.logs, moment, this_boot)?;
-            // Each on disk before the next, or an outage could leave a state that is not in the table.
-            home.sync_dir()?;
-        }
-        home.ensure_state()?;
+        let same_input = writer.input.is_some() && writer.input == last.input;
+        let Mended { moment, current, is_abandoned, first } = self.take_steps(this_boot)?;
+        let home = self.home;
         let (file, mut bytes, tail) = match current {
             Current::Make => (make_current(&home)?, 0, Tail::Whole),
             Current::Continue => continue_current(&home, self.found.current.is_some_and(|stat| stat.safe))?,
@@ -219,9 +202,6 @@ impl<D: Disk> Opened<D> {
         if let Err(error) = home.lock.begin(&home, writer, begins) {
             say(error.to_string());
         }
-        let too_many = self.logs.count > home.config.num.max(2) - 1 || home.config.bytes < u64::MAX;
-        let first = first.or_else(|| too_many.then_some(First::Retain));
-        let same_input = writer.input.is_some() && writer.input == last.input;
         if tail == Tail::Unended {
             say(format!("{}/current ends in the middle of a line; ending it", home.shown()));
         }
@@ -257,6 +237,45 @@ impl<D: Disk> Opened<D> {
             closing: Closing::No,
         })
     }
+
+    /// Carries out what is planned for what was found.
+    fn take_steps(&mut self, this_boot: bool) -> Result<Mended<D>, Error> {
+        let Opened { home, found, logs, .. } = self;
+        let whole = if this_boot { recover::whole(home, found) } else { None };
+        let Plan { steps, current, process } =
+            recover::plan(found, this_boot, home.config.processor.is_some());
+        let moment = home.disk.now();
+        // It gets its name when its processor is done, and is older than what gets one now.
+        let first = (process || whole.is_some()).then(|| logs.namer.next(moment));
+        let first = first.map(|moment| match whole {
+            None => First::Process(moment),
+            Some(file) => {
+                let file = Arc::new(file);
+                First::Finish(Full { file, generation: BEFORE_ALL, moment, synced: 0, doubtful: false })
+            }
+        });
+        let is_abandoned = steps.contains(&Step::Abandon(Name::Current));
+        for step in steps {
+            recover::carry_out(step, home, logs, moment, this_boot)?;
+            // Each on disk before the next, or an outage could leave a state that is not in the table.
+            home.sync_dir()?;
+        }
+        home.ensure_state()?;
+        let too_many = logs.count > home.config.num.max(2) - 1 || home.config.bytes < u64::MAX;
+        let first = first.or_else(|| too_many.then_some(First::Retain));
+        Ok(Mended { moment, current, is_abandoned, first })
+    }
+}
+
+/// A directory whose state needs no more steps.
+struct Mended<D: Disk> {
+    /// When that was: what got a name got one of this moment.
+    moment: Label,
+    current: Current,
+    /// The `current` that was there is an old log now.
+    is_abandoned: bool,
+    /// What the finisher is to begin with.
+    first: Option<First<D>>,
 }
 
 /// The generation of a file that an earlier logger has filled.
