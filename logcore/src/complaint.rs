@@ -25,11 +25,23 @@ impl Complaint {
         }
     }
 
+    /// Says `message` if that is [news](Self::is_news).
+    pub fn tell(&mut self, message: String, uptime: Duration, say: &mut dyn FnMut(String)) {
+        if self.is_news(&message, uptime) {
+            say(message);
+        }
+    }
+
     /// It works again: for how long it did not, if it was complained of.
     pub fn settled(&mut self, uptime: Duration) -> Option<Duration> {
         self.said = None;
         self.since.take().map(|since| uptime.saturating_sub(since))
     }
+}
+
+/// How long it did not work, as people read it: `2.7 s`.
+pub fn shown(lasted: Duration) -> String {
+    format!("{}.{} s", lasted.as_secs(), lasted.subsec_millis() / 100)
 }
 
 /// Pauses between tries: each twice as long as the last, from `least` to `most`.

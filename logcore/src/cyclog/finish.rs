@@ -10,7 +10,7 @@
 use super::home::{Home, Name};
 use super::oldlogs::OldLogs;
 use super::processor;
-use crate::complaint::{Complaint, Pause};
+use crate::complaint::{self, Complaint, Pause};
 use crate::disk::{Disk, Ended, How};
 use crate::label::Label;
 use crate::strerr::{Errno, Error};
@@ -245,19 +245,18 @@ impl<D: Disk> Worker<D> {
                     work.stage = Stage::Start;
                     work.processor_failed = true;
                     work.not_before = uptime + work.processor_pause.lengthen();
-                    complain(&mut work.complaint, &error, uptime, &self.voice);
+                    work.complaint.tell(error.pausing(), uptime, &mut |message| self.voice.say(message));
                 }
                 Ok(Next::Done { left }) => {
                     if let Some(lasted) = work.complaint.settled(uptime) {
-                        let shown = self.home.shown();
-                        let (s, ms) = (lasted.as_secs(), lasted.subsec_millis());
-                        self.voice.say(format!("{shown}/previous is finished after {s}.{} s", ms / 100));
+                        let (home, lasted) = (self.home.shown(), complaint::shown(lasted));
+                        self.voice.say(format!("{home}/previous is finished after {lasted}"));
                     }
                     self.finished(left);
                 }
                 Err(error) => {
                     work.not_before = uptime + work.disk_pause.lengthen();
-                    complain(&mut work.complaint, &error, uptime, &self.voice);
+                    work.complaint.tell(error.pausing(), uptime, &mut |message| self.voice.say(message));
                 }
             }
         }
@@ -318,13 +317,6 @@ impl<D: Disk> Worker<D> {
                 recv(timeout) -> _ => (),
             }
         }
-    }
-}
-
-fn complain(complaint: &mut Complaint, error: &Error, uptime: Duration, voice: &Voice) {
-    let message = error.pausing();
-    if complaint.is_news(&message, uptime) {
-        voice.say(message);
     }
 }
 

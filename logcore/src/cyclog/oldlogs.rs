@@ -116,11 +116,7 @@ impl OldLogs {
                 census.see(found, label, stat.map_or(0, |stat| stat.size), finished.unwrap_or(label));
             });
             if let Err(error) = listed {
-                let message = error.to_string();
-                if self.trouble.is_news(&message, uptime) {
-                    say(message);
-                }
-                return;
+                return self.trouble.tell(error.to_string(), uptime, say);
             }
             let mut changed = false;
             for old in census.surplus() {
@@ -130,9 +126,7 @@ impl OldLogs {
                     Err(errno) => {
                         let doing = format!("remove {}/{}", home.shown(), old.display());
                         let message = format!("{}; it stays", Error::new(doing, errno));
-                        if self.trouble.is_news(&message, uptime) {
-                            say(message);
-                        }
+                        self.trouble.tell(message, uptime, say);
                         // Is it this entry, or would it be every other as well?
                         let its_own = matches!(errno, Errno::PERM | Errno::ISDIR | Errno::BUSY);
                         if !its_own || self.undeletable.len() == UNDELETABLE_MOST {

@@ -10,7 +10,7 @@ mod streams;
 
 use streams::{Alerts, Output};
 
-use crate::complaint::{Complaint, Pause};
+use crate::complaint::{self, Complaint, Pause};
 use crate::cyclog::{Blocked, Cyclog, Opened, Writer};
 use crate::disk::Disk;
 use crate::frame::{Framer, Partial};
@@ -440,10 +440,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
     }
 
     fn complain(&mut self, index: usize, error: &Error, say: Say<'_>) {
-        let message = error.pausing();
-        if self.outlets[index].complaint.is_news(&message, self.disk.uptime()) {
-            say(message);
-        }
+        self.outlets[index].complaint.tell(error.pausing(), self.disk.uptime(), say);
     }
 
     /// Waits, not for input: for a signal, the finishers, the time, or until a write can be made there.
@@ -589,8 +586,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
 
 /// A destination that was complained of works again.
 fn again(shown: &str, lasted: Duration) -> String {
-    let (seconds, tenth) = (lasted.as_secs(), lasted.subsec_millis() / 100);
-    format!("{shown}: writing again after {seconds}.{tenth} s, nothing was lost")
+    format!("{shown}: writing again after {}, nothing was lost", complaint::shown(lasted))
 }
 
 /// Whether signals ask for the end, and for new files.

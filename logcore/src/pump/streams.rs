@@ -114,9 +114,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
             }
             if full {
                 let message = Error::new("write output", errno).pausing();
-                if self.output.complaint.is_news(&message, self.disk.uptime()) {
-                    say(message);
-                }
+                self.output.complaint.tell(message, self.disk.uptime(), say);
                 self.pause(Some(pause.lengthen()), None, say);
                 continue;
             }
@@ -149,12 +147,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
             let uptime = self.disk.uptime();
             match status.show(head) {
                 Ok(()) => drop(complaint.settled(uptime)),
-                Err(error) => {
-                    let message = error.to_string();
-                    if complaint.is_news(&message, uptime) {
-                        say(message);
-                    }
-                }
+                Err(error) => complaint.tell(error.to_string(), uptime, say),
             }
         }
     }
