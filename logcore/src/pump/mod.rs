@@ -31,6 +31,8 @@ const STOP_GRACE: Duration = Duration::from_millis(200);
 /// After TERM everything ends within this time; what is not finished then is left for the next start.
 const STOP_LIMIT: Duration = Duration::from_millis(900);
 
+/// Between two tries of what fails while lines wait for it.
+const TRY_PAUSE: Pause = Pause::new(Duration::from_millis(10), Duration::from_millis(100));
 /// Between two tries of what fails while no line comes.
 const TROUBLE_PAUSE: Duration = Duration::from_millis(100);
 
@@ -391,37 +393,29 @@ impl<I: Io, D: Disk> Pump<I, D> {
 
     /// Brings the frame to every directory.
     fn deliver(&mut self, frame: &[u8], say: Say<'_>) -> Result<(), Stopped> {
-        let mut pause = Pause::new(Duration::from_millis(10), Duration::from_millis(100));
+        let mut pause = TRY_PAUSE;
         loop {
-            let mut blocked = None;
+            let (mut blocked, mut trouble) = (false, false);
             for index in 0..self.outlets.len() {
                 match self.append(frame, index, say) {
                     Ok(()) => (),
-                    Err(Blocked::Finisher) => blocked = blocked.or(Some(false)),
+                    Err(Blocked::Finisher) => blocked = true,
                     Err(Blocked::Trouble(error)) => {
-                        blocked = Some(true);
+                        (blocked, trouble) = (true, true);
                         self.outlets[index].is_idle = false;
                         self.complain(index, &error, say);
                     }
                 }
             }
-            let timeout = match blocked {
-                None => return Ok(()),
-                Some(true) => Some(pause.lengthen()),
-                Some(false) => None,
-            };
-            let grace = match (self.stopping, blocked) {
-                (None, _) => None,
-                (Some(since), Some(false)) => {
-                    let left = (since + STOP_GRACE).saturating_sub(self.disk.uptime());
-                    if left.is_zero() {
-                        return Err(Stopped);
-                    }
-                    Some(left)
-                }
-                (Some(_), _) => return Err(Stopped),
-            };
-            self.pause(timeout.into_iter().chain(grace).min(), None, say);
+            if !blocked {
+                return Ok(());
+            }
+            let grace = self.stopping.map(|since| (since + STOP_GRACE).saturating_sub(self.disk.uptime()));
+            if grace.is_some_and(|left| trouble || left.is_zero()) {
+                return Err(Stopped);
+            }
+            let again = trouble.then(|| pause.lengthen());
+            self.pause(again.into_iter().chain(grace).min(), None, say);
         }
     }
 
@@ -548,7 +542,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
 
     /// The clean end of every directory.
     fn close(&mut self, say: Say<'_>) -> End {
-        let mut pause = Pause::new(Duration::from_millis(10), Duration::from_millis(100));
+        let mut pause = TRY_PAUSE;
         loop {
             let uptime = self.disk.uptime();
             let deadline = self.stopping.map(|since| since + STOP_LIMIT);

@@ -1,8 +1,8 @@
 //! What of a frame goes elsewhere than to log directories: alerts, standard output, status files.
 
-use super::{Broken, Pump, Say, Stopped, again};
+use super::{Broken, Pump, Say, Stopped, TRY_PAUSE, again};
 use crate::alert::alert;
-use crate::complaint::{Complaint, Pause};
+use crate::complaint::Complaint;
 use crate::disk::Disk;
 use crate::io::{Io, To};
 use crate::split;
@@ -100,7 +100,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
         say: Say<'_>,
         mut print: impl FnMut(&mut Self) -> Result<(), Errno>,
     ) -> Result<(), Broken> {
-        let mut pause = Pause::new(Duration::from_millis(10), Duration::from_millis(100));
+        let mut pause = TRY_PAUSE;
         let mut patience = Patience::default();
         loop {
             let before = self.output.written;
