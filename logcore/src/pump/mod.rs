@@ -60,6 +60,10 @@ struct Outlet<D: Disk> {
 }
 
 impl<D: Disk> Outlet<D> {
+    fn complain(&mut self, error: &Error, uptime: Duration, say: Say<'_>) {
+        self.complaint.tell(error.pausing(), uptime, say);
+    }
+
     /// Says that it works again where it was complained of, unless a new file is still under way: the finisher or the end
     /// holds that back, and nobody has tried again.
     fn settle(&mut self, uptime: Duration, say: Say<'_>) {
@@ -403,7 +407,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
                     Err(Blocked::Trouble(error)) => {
                         (blocked, trouble) = (true, true);
                         self.outlets[index].is_idle = false;
-                        self.complain(index, &error, say);
+                        self.outlets[index].complain(&error, self.disk.uptime(), say);
                     }
                 }
             }
@@ -431,10 +435,6 @@ impl<I: Io, D: Disk> Pump<I, D> {
         outlet.is_idle = true;
         outlet.settle(self.disk.uptime(), say);
         Ok(())
-    }
-
-    fn complain(&mut self, index: usize, error: &Error, say: Say<'_>) {
-        self.outlets[index].complaint.tell(error.pausing(), self.disk.uptime(), say);
     }
 
     /// Waits, not for input: for a signal, the finishers, the time, or until a write can be made there.
@@ -500,10 +500,12 @@ impl<I: Io, D: Disk> Pump<I, D> {
     }
 
     fn hear_signals(&mut self) {
-        let (stop, rotate) = requests(&mut self.io);
-        self.rotate |= rotate;
-        if stop && self.stopping.is_none() {
-            self.stopping = Some(self.disk.uptime());
+        while let Some(request) = self.io.request() {
+            match request {
+                Request::Rotate => self.rotate = true,
+                Request::Stop if self.stopping.is_none() => self.stopping = Some(self.disk.uptime()),
+                Request::Stop => (),
+            }
         }
     }
 
@@ -518,20 +520,18 @@ impl<I: Io, D: Disk> Pump<I, D> {
     /// What is due by the clock, and what finishers have to say. Returns when to come back.
     fn tick(&mut self, say: Say<'_>) -> Option<Duration> {
         let mut due = None;
-        for index in 0..self.outlets.len() {
-            let cyclog = &mut self.outlets[index].cyclog;
-            cyclog.listen(say);
-            let next = match cyclog.tick() {
+        for outlet in &mut self.outlets {
+            outlet.cyclog.listen(say);
+            let next = match outlet.cyclog.tick() {
                 Ok(next) => {
-                    let outlet = &mut self.outlets[index];
                     if outlet.is_idle {
                         outlet.settle(self.disk.uptime(), say);
                     }
                     next
                 }
                 Err(error) => {
-                    self.outlets[index].is_idle = true;
-                    self.complain(index, &error, say);
+                    outlet.is_idle = true;
+                    outlet.complain(&error, self.disk.uptime(), say);
                     Some(TROUBLE_PAUSE)
                 }
             };
@@ -547,8 +547,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
             let uptime = self.disk.uptime();
             let deadline = self.stopping.map(|since| since + STOP_LIMIT);
             let (mut trouble, mut open, mut safe) = (false, false, true);
-            for index in 0..self.outlets.len() {
-                let outlet = &mut self.outlets[index];
+            for outlet in &mut self.outlets {
                 outlet.cyclog.listen(say);
                 match outlet.cyclog.close(self.stopping.is_some()) {
                     Ok(on_disk) => {
@@ -562,7 +561,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
                     Err(Blocked::Trouble(error)) => {
                         (open, trouble) = (true, true);
                         outlet.is_idle = false;
-                        self.complain(index, &error, say);
+                        outlet.complain(&error, self.disk.uptime(), say);
                     }
                 }
             }
@@ -581,18 +580,6 @@ impl<I: Io, D: Disk> Pump<I, D> {
 /// A destination that was complained of works again.
 fn again(shown: &str, lasted: Duration) -> String {
     format!("{shown}: writing again after {}, nothing was lost", complaint::shown(lasted))
-}
-
-/// Whether signals ask for the end, and for new files.
-fn requests(io: &mut impl Io) -> (bool, bool) {
-    let (mut stop, mut rotate) = (false, false);
-    while let Some(request) = io.request() {
-        match request {
-            Request::Stop => stop = true,
-            Request::Rotate => rotate = true,
-        }
-    }
-    (stop, rotate)
 }
 
 /// Why a batch was not logged to its end.
