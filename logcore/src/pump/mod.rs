@@ -262,23 +262,8 @@ impl<I: Io, D: Disk> Pump<I, D> {
         let mut done = self.log(&batch[..len], Partial::Wait, first_seen, now, say)?;
         if done == 0 && len > 0 {
             let clogged = waiting.as_ref().is_some_and(|waiting| waiting.clogged);
-            let partial = if len == batch.len() || self.framer.is_inside() || clogged {
-                Partial::Stream
-            } else if self.io.hides_more(len) {
-                if self.has_grown(batch, len) {
-                    return Ok(false);
-                }
-                if len < HEAD_BYTES {
-                    self.io.hold(&batch[..len]).map_err(Broken::Input)?;
-                    Partial::Wait
-                } else {
-                    Partial::Stream
-                }
-            } else if over {
-                Partial::End
-            } else {
-                Partial::Wait
-            };
+            let partial = self.judge_partial(batch, len, clogged, over).map_err(Broken::Input)?;
+            let Some(partial) = partial else { return Ok(false) };
             done = self.log(&batch[..len], partial, first_seen, now, say)?;
         }
         if len == 0 {
@@ -290,6 +275,32 @@ impl<I: Io, D: Disk> Pump<I, D> {
             *waiting = None;
         }
         Ok(false)
+    }
+
+    /// What to do with a partial line that is all a look has found, `len` bytes. `clogged`: its writer is held up by it. `over`: there
+    /// is no writer any more. `None`: it has grown; look again.
+    fn judge_partial(
+        &mut self,
+        batch: &mut [u8],
+        len: usize,
+        clogged: bool,
+        over: bool,
+    ) -> Result<Option<Partial>, Errno> {
+        if len == batch.len() || self.framer.is_inside() || clogged {
+            return Ok(Some(Partial::Stream));
+        }
+        if !self.io.hides_more(len) {
+            return Ok(Some(if over { Partial::End } else { Partial::Wait }));
+        }
+        if self.has_grown(batch, len) {
+            return Ok(None);
+        }
+        // No look finds the rest of it while this is in its way.
+        if len >= HEAD_BYTES {
+            return Ok(Some(Partial::Stream));
+        }
+        self.io.hold(&batch[..len])?;
+        Ok(Some(Partial::Wait))
     }
 
     /// Whether more has come since a look that found `len` bytes. What is asked of the input after a look is answered for
