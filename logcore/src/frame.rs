@@ -141,7 +141,7 @@ pub struct Framer {
 }
 
 impl Framer {
-    /// `heads`: whether some destination asks for the [heads](Self::heads) of lines. `most`: a frame is closed when its text
+    /// `heads`: whether some destination asks for the heads of lines. `most`: a frame is closed when its text
     /// has so many bytes, or earlier: the size of the smallest log file, so that few files end within one frame.
     pub fn new(stamper: Option<Stamper>, selector: Selector, heads: bool, most: u64) -> Self {
         let by_line = stamper.is_some() || !selector.wants_all() || heads;
@@ -163,12 +163,12 @@ impl Framer {
     }
 
     /// The stamp of lines, if they get one.
-    pub fn stamp(&self) -> Option<crate::stamp::StampKind> {
+    pub(crate) fn stamp(&self) -> Option<crate::stamp::StampKind> {
         self.stamper.as_ref().map(Stamper::kind)
     }
 
     /// Length of the last stamp, its space included; 0 without stamps.
-    pub fn stamp_bytes(&self) -> usize {
+    pub(crate) fn stamp_bytes(&self) -> usize {
         self.stamper.as_ref().map_or(0, Stamper::stamp_bytes)
     }
 
@@ -350,7 +350,7 @@ impl Framer {
     }
 
     /// Whether `group` wants line number `line` of the frame.
-    pub fn wants(&self, line: usize, group: usize) -> bool {
+    pub(crate) fn wants(&self, line: usize, group: usize) -> bool {
         self.wanted.get(line * self.counts.len() + group).is_none_or(|wanted| *wanted)
     }
 
@@ -377,14 +377,14 @@ impl Framer {
     }
 
     /// What alerts and status files see of each line: no `\n`, 1000 bytes at most; with its number in the frame.
-    pub fn heads<'a>(&'a self, batch: &'a [u8]) -> impl Iterator<Item = (usize, &'a [u8])> {
+    pub(crate) fn heads<'a>(&'a self, batch: &'a [u8]) -> impl Iterator<Item = (usize, &'a [u8])> {
         self.pieces(batch)
             .filter(|(index, _)| !(self.continues && *index == 0))
             .map(|(index, piece)| (index, split::head(piece)))
     }
 
     /// The lines that `group` wants, as they are in the batch, unstamped.
-    pub fn sources<'a, 'b>(
+    pub(crate) fn sources<'a, 'b>(
         &'a self,
         batch: &'b [u8],
         group: usize,
@@ -406,7 +406,7 @@ impl Framer {
 
     /// When these groups got only the first `written` bytes of what they want together: how many bytes of the batch they need no
     /// more, and how many bytes behind them they got in vain, being the beginning of a line.
-    pub fn settled(&self, batch: &[u8], groups: &[usize], written: usize) -> (usize, usize) {
+    pub(crate) fn settled(&self, batch: &[u8], groups: &[usize], written: usize) -> (usize, usize) {
         let (mut source, mut left) = (0, written);
         for (index, piece) in self.pieces(batch) {
             if self.any_wants(index, groups) {
@@ -428,7 +428,7 @@ impl Framer {
 
     /// So many bytes of what these groups want stand for the first `source` bytes of the batch; and whether they end in the
     /// middle of a line.
-    pub fn wanted_of(&self, batch: &[u8], groups: &[usize], source: usize) -> (usize, bool) {
+    pub(crate) fn wanted_of(&self, batch: &[u8], groups: &[usize], source: usize) -> (usize, bool) {
         let (mut wanted, mut start) = (0, 0);
         let mut in_line = self.continues && !self.lines.is_empty() && self.any_wants(0, groups);
         for (index, piece) in self.pieces(batch) {

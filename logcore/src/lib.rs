@@ -32,8 +32,8 @@ pub mod stamp;
 pub mod pattern;
 pub mod select;
 pub mod frame;
-pub mod alert;
-pub mod status;
+mod alert;
+mod status;
 pub mod cyclog;
 pub mod pump;
 

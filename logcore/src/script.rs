@@ -17,9 +17,9 @@ use std::time::Duration;
 /// Least size of a log file, bytes.
 pub const SIZE_LEAST: u64 = 4096;
 /// Greatest size of a log file unless `U` lifts it, bytes: 100 MiB, as in the fork.
-pub const SIZE_MOST: u64 = 104_857_600;
+const SIZE_MOST: u64 = 104_857_600;
 /// Least number of log files, `current` among them.
-pub const NUM_LEAST: usize = 2;
+const NUM_LEAST: usize = 2;
 /// Most bytes of a suffix: with the label and the dot it is a file's name.
 const CODE_MOST: usize = 255 - LABEL_BYTES - 1;
 /// What an `a`, `r` or `y` can be: a century is as good as never, and every clock can add it.

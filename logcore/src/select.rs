@@ -71,7 +71,7 @@ impl Selector {
     }
 
     /// The number of groups.
-    pub fn groups(&self) -> usize {
+    pub(crate) fn groups(&self) -> usize {
         self.groups.len()
     }
 
