@@ -111,9 +111,7 @@ enum Next<D: Disk> {
     Wait(Duration),
     /// The processor failed: it gets another chance, later.
     Again(Error),
-    Done {
-        left: bool,
-    },
+    Done,
 }
 
 struct Work<D: Disk> {
@@ -247,12 +245,12 @@ impl<D: Disk> Worker<D> {
                     work.not_before = uptime + work.processor_pause.lengthen();
                     work.complaint.tell(error.pausing(), uptime, &mut |message| self.voice.say(message));
                 }
-                Ok(Next::Done { left }) => {
+                Ok(Next::Done) => {
                     if let Some(lasted) = work.complaint.settled(uptime) {
                         let (home, lasted) = (self.home.shown(), complaint::shown(lasted));
                         self.voice.say(format!("{home}/previous is finished after {lasted}"));
                     }
-                    self.finished(left);
+                    self.finished(false);
                 }
                 Err(error) => {
                     work.not_before = uptime + work.disk_pause.lengthen();
@@ -277,8 +275,7 @@ impl<D: Disk> Worker<D> {
                 Stage::Retain => self.finished(false),
                 _ => match work.attempt(&self.home, &mut self.logs, &self.voice) {
                     Ok(Next::To(stage)) => work.stage = stage,
-                    Ok(Next::Done { left }) => self.finished(left),
-                    Ok(Next::Wait(_) | Next::Again(_)) | Err(_) => break,
+                    Ok(Next::Wait(_) | Next::Again(_) | Next::Done) | Err(_) => break,
                 },
             }
         }
@@ -430,7 +427,7 @@ impl<D: Disk> Work<D> {
                 let aged = self.full.is_some() && !is_first && home.disk.uptime() >= CLOCK_SET;
                 logs.retain(home, aged, &mut |warning| voice.say(warning));
                 Ok(match self.full {
-                    _ if !is_first => Next::Done { left: false },
+                    _ if !is_first => Next::Done,
                     Some(_) => Next::To(Stage::Sync),
                     None => Next::To(Stage::Start),
                 })
