@@ -5,7 +5,6 @@ use crate::script::{Destination, Script, Sink};
 use crate::stamp::StampKind;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -36,17 +35,17 @@ pub fn explain(script: &Script) -> String {
         match sink {
             Sink::Alert => text += "Standard error gets 200 bytes of ",
             Sink::Output => text += "Standard output gets ",
-            Sink::Status(file) => {
-                line(&mut text, format_args!("{} always shows the last of ", escaped(file)))
-            }
-            Sink::Cyclog(config) => line(&mut text, format_args!("Directory {} gets ", escaped(&config.dir))),
+            Sink::Status(file) => text += &format!("{} always shows the last of ", escaped(file)),
+            Sink::Cyclog(config) => text += &format!("Directory {} gets ", escaped(&config.dir)),
         }
         match &script.shown[..*rules] {
             [] => text += "every line.\n",
             shown => {
                 text += "the lines that are selected: every line is, unless the last of these\n\
                          patterns that matches it has a minus.\n";
-                shown.iter().for_each(|pattern| line(&mut text, format_args!("    {pattern}\n")));
+                for pattern in shown {
+                    text += &format!("    {pattern}\n");
+                }
             }
         }
         match sink {
@@ -65,43 +64,31 @@ fn directory(text: &mut String, config: &Config) {
     let Config { size, num, every, processor, code, sync, bytes, age, mode, .. } = config;
     match size {
         &u64::MAX => *text += "  A file grows without end; ALRM begins a new one.\n",
-        size => line(text, format_args!("  A new file begins before one has more than {size} bytes.\n")),
+        size => *text += &format!("  A new file begins before one has more than {size} bytes.\n"),
     }
     if let Some(every) = every {
-        line(text, format_args!("  A new one begins every {} of local time.\n", period(*every)));
+        *text += &format!("  A new one begins every {} of local time.\n", period(*every));
     }
     match num - 1 {
         1 => *text += "  One old file is kept",
-        old => line(text, format_args!("  {old} old files are kept")),
+        old => *text += &format!("  {old} old files are kept"),
     }
     let (mode, code) = (mode | MARK, code.escape_ascii());
-    line(text, format_args!(" beside current, mode {mode:04o}: @LABEL.{code}\n"));
+    *text += &format!(" beside current, mode {mode:04o}: @LABEL.{code}\n");
     if *bytes < u64::MAX {
-        line(
-            text,
-            format_args!(
-                "  Old files take at most {} together, the newest one always stays.\n",
-                amount(*bytes)
-            ),
-        );
+        let bytes = amount(*bytes);
+        *text += &format!("  Old files take at most {bytes} together, the newest one always stays.\n");
     }
     if let Some(age) = age {
-        line(
-            text,
-            format_args!(
-                "  Old files that were finished more than {} ago go when the next one is.\n",
-                period(*age)
-            ),
-        );
+        let age = period(*age);
+        *text += &format!("  Old files that were finished more than {age} ago go when the next one is.\n");
     }
     if let Some(command) = processor {
-        line(text, format_args!("  Each full file goes through: {}\n", escaped(command)));
+        *text += &format!("  Each full file goes through: {}\n", escaped(command));
     }
     match sync {
         Sync::EachBatch => *text += "  Lines are on disk before they are taken from the input.\n",
-        Sync::Within(time) => {
-            line(text, format_args!("  Lines are on disk after at most {}.\n", period(*time)))
-        }
+        Sync::Within(time) => *text += &format!("  Lines are on disk after at most {}.\n", period(*time)),
         Sync::AtRotation => {
             *text += "  Lines are on disk when their file is finished; until then an outage costs them.\n"
         }
@@ -109,7 +96,7 @@ fn directory(text: &mut String, config: &Config) {
     match disk(config) {
         u64::MAX => *text += "  The disk they take has no bound.\n",
         most => {
-            line(text, format_args!("  All log files together take at most {} of disk", amount(most)));
+            *text += &format!("  All log files together take at most {} of disk", amount(most));
             *text += if processor.is_some() { ", if the command makes no file larger.\n" } else { ".\n" };
         }
     }
@@ -131,11 +118,6 @@ fn disk(config: &Config) -> u64 {
 /// So that a name cannot play tricks on who reads it.
 fn escaped(name: &(impl AsRef<OsStr> + ?Sized)) -> impl std::fmt::Display {
     name.as_ref().as_bytes().escape_ascii()
-}
-
-fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
-    // A String takes everything.
-    let _ = text.write_fmt(words);
 }
 
 /// `16.8 MB`: three digits, rounded up, powers of 1000.
