@@ -1,67 +1,41 @@
-//! What tai64n does to the beginning of a line: it puts the label of the moment before it.
+//! What tai64n does to the beginning of a line: it puts the label of the moment before it, as multilog's `t` does.
 //!
-//! One clock reading serves all lines of a batch; they follow each other by a nanosecond, so that labels strictly increase
-//! and sort in the order of the lines. A line's moment is that of the batch its first byte came in. The digits of a second are
-//! made once, those of the nanoseconds for each line.
+//! One clock reading serves all lines of a batch; see [`logcore::stamp`]. A line's moment is that of the batch its first byte came in.
 
-use crate::filter::{Begin, Beginning, Place, TEXT_BYTES};
-use logcore::digits;
-use logcore::label::{LABEL_BYTES, Label};
-
-/// Where the digits of the nanoseconds begin.
-const NANOS: usize = 17;
+use crate::filter::{Begin, Beginning, Place};
+use logcore::label::Label;
+use logcore::stamp::{StampKind, Stamper, Zone};
 
 /// Labels, and the clock they come from.
 pub struct Stamping<C> {
     clock: C,
-    /// The moment of the next line.
-    next: Label,
-    /// The moment of the last line, if there was one.
-    last: Option<Label>,
-    /// The second whose label is in `text`.
-    second: Option<i64>,
-    /// A label and a space; the nanoseconds are those of another line.
-    text: Place,
+    stamper: Stamper,
 }
 
 impl<C: FnMut() -> Label> Stamping<C> {
     /// Labels of the moments that `clock` gives, which is asked once a batch.
     pub fn new(clock: C) -> Self {
-        let next = Label::from_unix(0, 0);
-        Stamping { clock, next, last: None, second: None, text: [b' '; TEXT_BYTES] }
+        // A label is of no zone.
+        Stamping { clock, stamper: Stamper::new(StampKind::Tai64n, Zone::Fixed(0)) }
     }
 }
 
 impl<C: FnMut() -> Label> Beginning for Stamping<C> {
     /// Reads the clock. A clock that stepped back by more than a second is followed, and labels with it.
     fn batch(&mut self) {
-        let now = (self.clock)();
-        self.next = match self.last {
-            Some(last) if now <= last && last <= now.plus_seconds(1) => last.after(),
-            _ => now,
-        };
+        self.stamper.at((self.clock)());
     }
 
     #[inline]
     fn begin(&mut self, _head: &[u8], _ended: bool, place: &mut Place) -> Begin {
-        let moment = self.next;
-        let second = Some(moment.unix_seconds());
-        if self.second != second {
-            self.text[..LABEL_BYTES].copy_from_slice(&moment.format());
-            self.second = second;
-        }
-        *place = self.text;
-        place[NANOS..LABEL_BYTES].copy_from_slice(&digits::hex(moment.nanos()));
-        self.last = Some(moment);
-        self.next = moment.after();
-        Begin::Change { taken: 0, written: LABEL_BYTES + 1 }
+        Begin::Change { taken: 0, written: self.stamper.stamp(place) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::{Block, Filter};
+    use crate::filter::{Block, Filter, TEXT_BYTES};
 
     /// The labels of one line in each batch, the clock showing these moments.
     fn labels(moments: &[(i64, u32)]) -> Vec<String> {
