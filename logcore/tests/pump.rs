@@ -306,6 +306,50 @@ fn a_stop_in_the_middle_of_a_rotation_that_fails_is_no_clean_end() {
     assert_eq!(String::from_utf8_lossy(&lines), "onetwo");
 }
 
+#[test]
+fn an_end_that_is_not_on_disk_is_no_clean_one() {
+    let mut start = World::new();
+    start.faults = vec![Fault::Refuse(Call::Sync, Errno::IO)];
+    for script in [A, &["./a", "./b"]] {
+        assert_eq!(live(start.clone(), script).1.end, Ok(End::Failed), "{script:?}");
+    }
+}
+
+#[test]
+fn a_line_has_the_moment_its_first_byte_was_seen() {
+    let (all, _) = live(world(&["on", "e\ntwo\n"]), &["T", "./a"]);
+    let text = read(&all, "current");
+    let seconds = |line: &str| line.split('.').next().and_then(|text| text.parse::<u64>().ok());
+    let (one, two) = text.split_once('|').expect("two lines");
+    assert_eq!(seconds(two), seconds(one).map(|second| second + 10), "{text}");
+}
+
+/// However often it is told, its time began with the first.
+#[test]
+fn a_second_stop_gives_no_more_time() {
+    let mut start = world(&["one\n", "two\n"]);
+    start.signals = [(number(&start, A, Call::Append, 0), Request::Rotate)].into();
+    let first = number(&start, A, Call::RenameNew, 0) + 1;
+    start.faults.push(Fault::Fail { first, count: u64::MAX, errno: Errno::NOSPC });
+    start.signals.push_back((first + 5, Request::Stop));
+    let (once, _) = live(start.clone(), A);
+    start.signals.push_back((first + 8, Request::Stop));
+    let (twice, _) = live(start, A);
+    assert_eq!(twice.clock.uptime, once.clock.uptime);
+}
+
+/// A file that has ended may have cost a sync and a processor: what is in it is taken before the rest of the batch is.
+#[test]
+fn what_is_in_a_file_that_ended_is_not_written_again() {
+    let lines = format!("{}\n", "x".repeat(99)).repeat(120);
+    let (script, mut start) = (&["s4096", "./a"], world(&[&lines]));
+    let last = number(&start, script, Call::Take, number_of(&start, script, Call::Take) - 1);
+    start.faults = vec![Fault::KillBefore(last)];
+    let (killed, _) = live_in(start, script, "boot");
+    let current = killed.files.read("./a", "current").expect("it is there").len();
+    assert_eq!(killed.input.taken as usize + current, lines.len());
+}
+
 /// What one directory has and another cannot take is there once, when both have it.
 #[test]
 fn a_stop_leaves_no_line_to_be_logged_twice() {
