@@ -490,6 +490,19 @@ fn row_14_a_processed_that_has_its_final_name_already_is_removed() {
     }
 }
 
+/// Died between link and unlink where no rename can be told to replace nothing.
+#[test]
+fn row_14b_a_current_that_is_previous_already_is_removed() {
+    ours_only!();
+    for (mode, form) in [(DONE, "@.s"), (OPEN, "@.u")] {
+        let world = World::new(&[("current", mode, "p\n")]);
+        fs::hard_link(world.main.join("current"), world.main.join("previous"))
+            .expect("a file system with hard links");
+        world.ours(&["./main"], "new\n");
+        world.is_left_with(&[(form, mode, "p\n"), ("current", DONE, "new\n"), ("state", OPEN, "")]);
+    }
+}
+
 #[test]
 fn row_15_a_previous_with_a_link_elsewhere_is_an_old_log_like_any_other() {
     ours_only!();

@@ -21,7 +21,7 @@ pub(super) struct OldLogs {
     pub(super) namer: Namer,
     /// How many there were at the last survey, and were named since.
     pub(super) count: usize,
-    /// The newest one that counts, as far as names say.
+    /// The newest one, where names say it.
     pub(super) newest: Option<OsString>,
     /// Entries that could not be removed: named once, then neither counted nor tried again.
     undeletable: BTreeSet<OsString>,
@@ -43,6 +43,9 @@ impl OldLogs {
                 logs.newest = Some(found.to_owned());
             }
         })?;
+        if future.is_some() {
+            logs.newest = None;
+        }
         let warning = future.map(|name| {
             format!("{}/{} is dated in the future; it counts as an old log", home.shown(), name.display())
         });

@@ -7,6 +7,7 @@
 //! | `processed` 0644, `previous` there | `processed` and `newstate` removed, then `previous` as below |
 //! | `processed` 0644, no `previous` | kept as `.u`: nothing else has its lines, unless it is an old log too |
 //! | `previous` is also an old log by a second link | removed |
+//! | `current` is also `previous` by a second link | `current` removed, `previous` as below |
 //! | `previous` empty | removed |
 //! | `previous` 0644, written under this boot | to the finisher, as when it was filled |
 //! | `previous` 0644, else | `.u`: it may not be on disk |
@@ -39,6 +40,8 @@ pub(super) struct Found {
     pub(super) previous_is_named: bool,
     /// The same of `processed`.
     pub(super) processed_is_named: bool,
+    /// `current` is this very file too: it was being renamed where that is a link and an unlink.
+    pub(super) previous_is_current: bool,
     /// All of `previous` is there, though it may not be on disk: see [`whole`].
     pub(super) previous_is_whole: bool,
 }
@@ -93,6 +96,8 @@ impl Found {
         };
         found.previous_is_named = has_other_name(home, found.previous)?;
         found.processed_is_named = has_other_name(home, found.processed)?;
+        let inode = |file: Option<Stat>| file.map(|stat| stat.inode);
+        found.previous_is_current = found.current.is_some() && inode(found.current) == inode(found.previous);
         Ok(found)
     }
 }
@@ -143,7 +148,7 @@ fn is_in_our_words<D: Disk>(home: &Home<D>, old_log: &OsStr) -> bool {
 pub(super) fn plan(found: &Found, this_boot: bool, processor: bool) -> Plan {
     let mut steps = Vec::new();
     let mut process = false;
-    let mut previous = found.previous;
+    let (mut current, mut previous) = (found.current, found.previous);
     match found.processed {
         Some(processed) if processed.safe => {
             if previous.take().is_some() {
@@ -167,6 +172,10 @@ pub(super) fn plan(found: &Found, this_boot: bool, processor: bool) -> Plan {
         }
     }
     if let Some(previous) = previous {
+        if found.previous_is_current {
+            steps.push(Step::Remove(Name::Current));
+            current = None;
+        }
         if found.previous_is_named || previous.size == 0 {
             steps.push(Step::Remove(Name::Previous));
         } else if found.previous_is_whole {
@@ -179,7 +188,7 @@ pub(super) fn plan(found: &Found, this_boot: bool, processor: bool) -> Plan {
             steps.push(Step::Finish(Name::Previous));
         }
     }
-    let current = match found.current {
+    let current = match current {
         None => Current::Make,
         Some(current) if current.safe || current.size == 0 || this_boot => Current::Continue,
         Some(_) => {
@@ -261,7 +270,7 @@ mod tests {
     }
 
     /// `c` current, `p` previous, `r` processed: small 0644, capital 0744; `e` `o` `z` the same, empty; then `n` newstate,
-    /// `=` previous is named, `~` processed is.
+    /// `=` previous is named, `~` processed is; `&` previous is current.
     fn found(text: &str) -> Found {
         let mut found = Found::default();
         for letter in text.chars() {
@@ -275,6 +284,7 @@ mod tests {
                 'n' => found.newstate = file(false, 0),
                 '=' => found.previous_is_named = true,
                 '~' => found.processed_is_named = true,
+                '&' => found.previous_is_current = true,
                 _ => panic!("no such letter: {letter}"),
             }
         }
@@ -321,5 +331,9 @@ mod tests {
         check("cPr~n", true, true, &[Remove(R), Remove(N)], Continue, true);
         check("cr~", true, true, &[Remove(R)], Continue, false);
         check("cP=", true, true, &[Remove(P)], Continue, false); // 14
+        check("cp&", true, false, &[Remove(C), Abandon(P)], Make, false); // 14b
+        check("CP&", true, true, &[Remove(C)], Make, true);
+        // Somebody else's link: the one name goes, and the other keeps the lines.
+        check("CP&Rn", true, true, &[Remove(P), NewstateToState, Finish(R)], Continue, false);
     }
 }

@@ -143,6 +143,33 @@ fn a_file_with_a_second_name_is_not_named_again() {
     assert_eq!(rig.files(), ["@.s one|", "@.s+ raw|", "current "]);
 }
 
+/// Where no rename can be told to replace nothing, it is a link and an unlink, and a kill may come in between.
+#[test]
+fn a_current_that_is_previous_already_is_only_that() {
+    for (text, safe, wanted) in
+        [("one\n", false, "@.s+ one|"), ("one\n", true, "@.s+ one|"), ("", false, "current two|")]
+    {
+        let mut rig =
+            Rig::new(|_| ()).with("current", text, safe).with("lock", &OURS.replace('|', "\n"), false);
+        {
+            let mut world = rig.world.lock();
+            let directory = world.files.directories.get_mut(std::path::Path::new("./a")).unwrap();
+            let inode = directory.live[OsStr::new("current")];
+            directory.live.insert("previous".into(), inode);
+            directory.durable.insert("previous".into(), inode);
+        }
+        let mut log = rig.start();
+        rig.append(&mut log, "two\n");
+        rig.work(&mut log);
+        let files = rig.files();
+        assert_eq!(
+            (&*files[0], files.last().map(String::as_str)),
+            (wanted, Some("current two|")),
+            "{text} {safe}"
+        );
+    }
+}
+
 #[test]
 fn a_directory_that_cannot_be_read_is_refused() {
     let mut rig = Rig::new(|_| ()).with("previous", "one\n", true);

@@ -58,6 +58,13 @@ fn a_line_that_was_to_go_on_in_an_empty_file_ends_there() {
     check(old, "packed", "this boot|0:1|-|", true, "|");
     check("@400000003b4a39c23294b13c.s.gz", "packed", OURS, false, "");
     check("@400000003b4a39c23294b13c.s.gz", "packed", "-|-|-|", false, "");
+    // A name of the future does not say which file was the last.
+    let rig =
+        Rig::new(|_| ()).with(old, "one\ntw", true).with("@4000000f3b4a39c200000000.s", "three\n", true);
+    let rig = rig.with("current", "", true).with("state", "", false);
+    let mut rig = rig.with("lock", &OURS.replace('|', "\n"), false);
+    rig.start();
+    assert_eq!(rig.read("current").as_deref(), Some(""));
 }
 
 /// What is written to it would be written there.
