@@ -5,7 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, test_kill_process};
-use tests::rig::{Rig, SOON, skipped, stop, warnings};
+use tests::rig::{Rig, SOON, skipped, stop, strace, warnings};
 use tests::{LogDir, Output, Running, Signal, wait_for, wait_until};
 
 /// Lines with a name and a number, as one input.
@@ -294,6 +294,35 @@ fn a_hung_one_that_ignores_term_does_not_stop_logging_nor_term() {
 #[test]
 fn a_hung_one_with_a_child_does_not_stop_logging_nor_term() {
     hangs("!sh -c 'echo $$ >../pid; exec sleep 600'; true");
+}
+
+/// The finisher that would end it waits for the disk.
+#[test]
+fn a_hung_one_does_not_outlive_a_logger_on_a_slow_disk() {
+    let Some(strace) = strace() else { return };
+    let mut rig = Rig::new();
+    let current = rig.join("log/current");
+    let options = ["-D", "-f", "-qq", "-o", "/dev/null", "-P", current.to_str().expect("it is text")];
+    let slow = ["-e", "trace=fsync", "-e", "inject=fsync:delay_enter=3000000"];
+    let words = [&[strace], &options[..], &slow].concat();
+    let script = ["y1", "!echo $$ >../pid; exec sleep 600", "./log"];
+    let running = rig.logger(&script).behind(words).spawn_on(rig.pipe.stdin());
+    rig.pipe.write(b"one\n");
+    rig.wait_for_current(b"one\n");
+    running.signal(Signal::ALARM);
+    let hung = Named::wait(&rig.join("pid"));
+    rig.pipe.write(b"two\n");
+    rig.wait_for_current(b"two\n");
+    // Until the finisher syncs what is a second old.
+    std::thread::sleep(Duration::from_millis(1500));
+    running.signal(Signal::TERM);
+    // strace lets nobody end before its delay is over.
+    wait_until(SOON, "the logger ends", || running.has_ended());
+    wait_until(Duration::from_millis(500), "the processor is gone", || !hung.is_alive());
+    assert_eq!(running.wait_open().status(), "exit 111");
+    let next = rig.start(&["!cat", "./log"]);
+    rig.finish(next);
+    assert_eq!(rig.log().all(), b"one\ntwo\n");
 }
 
 #[test]

@@ -82,7 +82,7 @@ pub(super) enum First<D: Disk> {
 }
 
 /// How far the file is.
-enum Stage<D: Disk> {
+enum Stage {
     /// `previous` to disk, and the mark.
     Sync,
     /// Writes anew what an earlier error left in doubt.
@@ -92,7 +92,7 @@ enum Stage<D: Disk> {
     /// Starts the processor.
     Start,
     /// Waits for it.
-    Running { child: D::Child, look: Pause },
+    Running { look: Pause },
     /// A `previous` that somebody else has made gets a name as a file of which nothing is known.
     Stranger,
     /// `processed` is sealed: it takes the place of `previous`.
@@ -106,8 +106,8 @@ enum Stage<D: Disk> {
 }
 
 /// What a try of a stage leads to.
-enum Next<D: Disk> {
-    To(Stage<D>),
+enum Next {
+    To(Stage),
     Wait(Duration),
     /// The processor failed: it gets another chance, later.
     Again(Error),
@@ -115,7 +115,7 @@ enum Next<D: Disk> {
 }
 
 struct Work<D: Disk> {
-    stage: Stage<D>,
+    stage: Stage,
     full: Option<Full<D>>,
     moment: Label,
     /// Its name: kept for it when younger files may have got theirs, and from the first try on.
@@ -280,14 +280,14 @@ impl<D: Disk> Worker<D> {
             }
         }
         let work = self.work.take();
-        if let Some(Work { stage: Stage::Running { mut child, .. }, .. }) = work {
+        if work.is_some_and(|work| matches!(work.stage, Stage::Running { .. })) {
             let disk = &self.home.disk;
             let mut look = LOOK_PAUSE;
-            disk.kill(&mut child, false);
+            processor::kill(&self.home, false);
             let start = disk.uptime();
-            while !matches!(disk.ended(&mut child), Ok(Some(_)) | Err(_)) {
+            while !matches!(processor::ended(&self.home), Ok(Some(_)) | Err(_)) {
                 if disk.uptime() - start > GRACE {
-                    disk.kill(&mut child, true);
+                    processor::kill(&self.home, true);
                 }
                 disk.sleep(look.lengthen());
             }
@@ -318,7 +318,7 @@ impl<D: Disk> Worker<D> {
 }
 
 impl<D: Disk> Work<D> {
-    fn new(stage: Stage<D>, moment: Label, full: Option<Full<D>>) -> Self {
+    fn new(stage: Stage, moment: Label, full: Option<Full<D>>) -> Self {
         Work {
             stage,
             full,
@@ -334,7 +334,7 @@ impl<D: Disk> Work<D> {
     }
 
     /// Tries the stage once.
-    fn attempt(&mut self, home: &Home<D>, logs: &mut OldLogs, voice: &Voice) -> Result<Next<D>, Error> {
+    fn attempt(&mut self, home: &Home<D>, logs: &mut OldLogs, voice: &Voice) -> Result<Next, Error> {
         match &mut self.stage {
             Stage::Sync => {
                 let Some(full) = &self.full else { return Ok(Next::To(Stage::Start)) };
@@ -383,13 +383,12 @@ impl<D: Disk> Work<D> {
                     voice.say(format!("{}/previous has been removed by somebody", home.shown()));
                     return Ok(Next::To(Stage::Named));
                 }
-                let child = processor::start(home, command).inspect_err(|_| self.processor_failed = true)?;
-                Ok(Next::To(Stage::Running { child, look: LOOK_PAUSE }))
+                let started = processor::start(home, command);
+                self.processor_failed = started.is_err();
+                started.map(|()| Next::To(Stage::Running { look: LOOK_PAUSE }))
             }
-            Stage::Running { child, look } => {
-                let ended = home
-                    .disk
-                    .ended(child)
+            Stage::Running { look } => {
+                let ended = processor::ended(home)
                     .map_err(|errno| Error::new(format!("wait for processor in {}", home.shown()), errno))?;
                 Ok(match ended {
                     None => Next::Wait(look.lengthen()),
@@ -535,11 +534,11 @@ impl<D: Disk> Finisher<D> {
     /// What the worker has to say, one at a time.
     pub(super) fn event(&mut self) -> Option<Event> {
         let event = self.events.try_recv().ok()?;
-        if matches!(event, Event::Finished { .. } | Event::Stopped) {
-            self.busy = false;
-        }
-        if matches!(event, Event::Stopped) {
-            self.stopping = false;
+        match event {
+            // Who has been told to stop says that it has, too: nothing begins before.
+            Event::Finished { .. } => self.busy = self.stopping,
+            Event::Stopped => (self.busy, self.stopping) = (false, false),
+            _ => (),
         }
         Some(event)
     }

@@ -7,6 +7,7 @@ use crate::label::Label;
 use crate::strerr::{Errno, Error};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Mutex;
 
 /// The files of the protocol; old logs have names of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +43,16 @@ pub(super) struct Home<D: Disk> {
     pub(super) dir: D::Dir,
     pub(super) config: Config,
     pub(super) lock: Lock<D>,
+    /// The processor that runs. Here the road can end it though the finisher waits for the disk.
+    pub(super) processor: Mutex<Option<D::Child>>,
 }
 
 impl<D: Disk> Home<D> {
+    /// An opened and locked directory.
+    pub(super) fn new(disk: D, dir: D::Dir, config: Config, lock: Lock<D>) -> Self {
+        Home { disk, dir, config, lock, processor: Mutex::default() }
+    }
+
     /// The directory as the user wrote it.
     pub(super) fn shown(&self) -> String {
         self.config.dir.display().to_string()

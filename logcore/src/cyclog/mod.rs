@@ -151,7 +151,7 @@ impl<D: Disk> Opened<D> {
         let dir = dir.map_err(|errno| Error::new(format!("open directory {shown}"), errno))?;
         let lock = Lock::take(&disk, &dir);
         let lock = lock.map_err(|errno| Error::new(format!("lock directory {shown}"), errno))?;
-        let home = Home { disk, dir, config, lock };
+        let home = Home::new(disk, dir, config, lock);
         let found = Found::look(&home)?;
         if found.current.is_some() {
             home.open(Name::Current, How::Append)?;
@@ -621,6 +621,11 @@ impl<D: Disk> Cyclog<D> {
     /// Whether a sync has failed and what was in doubt has not been written anew yet.
     pub fn in_doubt(&self) -> bool {
         self.doubt.is_some()
+    }
+
+    /// Nothing more is waited for, perhaps not even the disk: a processor that runs does not outlive us.
+    pub fn give_up(&self) {
+        processor::kill(&self.home, true);
     }
 
     /// Goes on with the clean end as far as it goes now: `current` to disk, and the mark. Where `previous` has to be left for

@@ -4,12 +4,13 @@
 //! one left over from a killed logger writes into files without a name. Source: `fullcurrent` in multilog.c.
 
 use super::home::{Home, Name};
-use crate::disk::{Disk, How, ProcessorFiles};
-use crate::strerr::Error;
+use crate::disk::{Disk, Ended, How, ProcessorFiles};
+use crate::strerr::{Errno, Error};
 use std::ffi::OsStr;
+use std::sync::{MutexGuard, PoisonError};
 
 /// Starts `command` on `previous`. What an earlier run left of `processed` and `newstate` is thrown away.
-pub(super) fn start<D: Disk>(home: &Home<D>, command: &OsStr) -> Result<D::Child, Error> {
+pub(super) fn start<D: Disk>(home: &Home<D>, command: &OsStr) -> Result<(), Error> {
     home.unlink(Name::Processed)?;
     home.unlink(Name::Newstate)?;
     home.ensure_state()?;
@@ -25,7 +26,31 @@ pub(super) fn start<D: Disk>(home: &Home<D>, command: &OsStr) -> Result<D::Child
         newstate,
     };
     let run = home.disk.run(&home.dir, &home.config.dir, command, files);
-    run.map_err(|errno| Error::new(format!("fork for processor in {}", home.shown()), errno))
+    let child = run.map_err(|errno| Error::new(format!("fork for processor in {}", home.shown()), errno))?;
+    *running(home) = Some(child);
+    Ok(())
+}
+
+/// Whether it has ended, without waiting.
+pub(super) fn ended<D: Disk>(home: &Home<D>) -> Result<Option<Ended>, Errno> {
+    let mut running = running(home);
+    let Some(child) = running.as_mut() else { return Ok(Some(Ended::Badly)) };
+    let ended = home.disk.ended(child)?;
+    if ended.is_some() {
+        *running = None;
+    }
+    Ok(ended)
+}
+
+/// Asks or forces one that runs to end.
+pub(super) fn kill<D: Disk>(home: &Home<D>, force: bool) {
+    if let Some(child) = running(home).as_mut() {
+        home.disk.kill(child, force);
+    }
+}
+
+fn running<D: Disk>(home: &Home<D>) -> MutexGuard<'_, Option<D::Child>> {
+    home.processor.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Puts the output on disk and marks `processed` as complete.

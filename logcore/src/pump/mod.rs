@@ -577,6 +577,9 @@ impl<I: Io, D: Disk> Pump<I, D> {
                 }
             }
             if !open || deadline.is_some_and(|deadline| uptime >= deadline) {
+                for outlet in &self.outlets {
+                    outlet.cyclog.give_up();
+                }
                 safe &= !open && !self.outlets.iter().any(|outlet| outlet.cyclog.in_doubt());
                 break if safe { End::Clean } else { End::Failed };
             }

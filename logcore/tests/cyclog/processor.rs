@@ -90,6 +90,21 @@ fn a_stop_starts_no_processor() {
     assert_eq!((rig.calls(Call::Run), rig.files()), (0, vec!["current ".into(), "previous+ one|".into()]));
 }
 
+/// Nor does the end of the one before it begin another file.
+#[test]
+fn a_stop_leaves_a_full_file_that_waits() {
+    let (mut rig, mut log) = begun(|config| config.processor = Some("copy".into()));
+    log.rotate();
+    rig.refuse(Call::RenameNew, Errno::IO);
+    rig.work(&mut log);
+    rig.append(&mut log, &line(4500));
+    rig.relent();
+    assert_eq!(rig.close(&mut log, true), Some(true));
+    let [old, current] = &rig.files()[..] else { panic!("{:?}", rig.files()) };
+    assert!(old == "@.s+ one|" && current.starts_with("current+ x"), "{old} {current}");
+    assert_eq!(rig.calls(Call::Run), 1);
+}
+
 #[test]
 fn a_previous_that_somebody_removed_needs_no_processor() {
     let (mut rig, mut log) = begun(|config| config.processor = Some("copy".into()));
@@ -121,6 +136,23 @@ fn a_previous_that_goes_while_its_processor_fails_is_not_finished() {
     rig.remove("previous");
     rig.work_for(&mut log, Duration::from_secs(5));
     assert_eq!(rig.said, said);
+}
+
+/// That it has failed before says nothing of this time.
+#[test]
+fn one_that_runs_again_is_awaited_at_the_end_of_the_input() {
+    let (mut rig, mut log) = begun(|config| config.processor = Some("copy".into()));
+    log.rotate();
+    rig.refuse(Call::Run, Errno::AGAIN);
+    rig.work(&mut log);
+    rig.relent();
+    let runs = rig.calls(Call::Run);
+    while rig.calls(Call::Run) == runs {
+        let due = tick(&mut log).unwrap();
+        rig.rest(due);
+    }
+    assert_eq!(rig.close(&mut log, false), Some(true));
+    assert_eq!(rig.files(), ["@.s+ one|", "current+ "]);
 }
 
 #[test]
