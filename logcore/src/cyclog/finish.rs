@@ -67,8 +67,8 @@ pub(super) enum Event {
     Finished { generation: Option<u64>, left: bool },
     /// `current` is on disk, and so is its name, unless `safe` is false; that was said.
     Closed { safe: bool },
-    /// Told to stop, and has.
-    Stopped,
+    /// Told to stop, and has; `left`: a `previous` stays for the next start.
+    Stopped { left: bool },
 }
 
 /// What a directory needs when it is opened.
@@ -280,6 +280,7 @@ impl<D: Disk> Worker<D> {
             }
         }
         let work = self.work.take();
+        let left = work.is_some();
         if work.is_some_and(|work| matches!(work.stage, Stage::Running { .. })) {
             let disk = &self.home.disk;
             let mut look = LOOK_PAUSE;
@@ -292,15 +293,27 @@ impl<D: Disk> Worker<D> {
                 disk.sleep(look.lengthen());
             }
         }
-        self.voice.tell(Event::Stopped);
+        self.voice.tell(Event::Stopped { left });
+    }
+
+    /// Stops; what was ordered before does not begin afterwards.
+    fn stop_behind(&mut self, orders: &Receiver<Order<D>>) {
+        if let Ok(order) = orders.try_recv() {
+            self.take(order);
+        }
+        self.stop();
     }
 
     fn run(mut self, orders: &Receiver<Order<D>>, stop: &Receiver<()>) {
         loop {
+            // Before anything begins, also what has just been ordered.
+            if stop.try_recv().is_ok() {
+                self.stop_behind(orders);
+            }
             let timeout = self.advance().map_or_else(never, after);
             select! {
                 recv(stop) -> told => match told {
-                    Ok(()) => self.stop(),
+                    Ok(()) => self.stop_behind(orders),
                     Err(_) => return,
                 },
                 recv(orders) -> order => match order {
@@ -537,7 +550,7 @@ impl<D: Disk> Finisher<D> {
         match event {
             // Who has been told to stop says that it has, too: nothing begins before.
             Event::Finished { .. } => self.busy = self.stopping,
-            Event::Stopped => (self.busy, self.stopping) = (false, false),
+            Event::Stopped { .. } => (self.busy, self.stopping) = (false, false),
             _ => (),
         }
         Some(event)
@@ -560,7 +573,7 @@ impl<D: Disk> Finisher<D> {
         Ok(())
     }
 
-    /// Tells the worker to drop what it does; it answers [`Event::Stopped`].
+    /// Tells the worker to drop what it does; it answers [`Event::Stopped`], when it can.
     pub(super) fn stop(&mut self) {
         if std::mem::replace(&mut self.stopping, true) {
             return;

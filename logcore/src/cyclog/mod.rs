@@ -574,7 +574,8 @@ impl<D: Disk> Cyclog<D> {
                 let _ = self.settle();
             }
             Event::Closed { safe } => self.closing = Closing::Done { safe },
-            Event::Synced { .. } | Event::Stopped => (),
+            Event::Stopped { left } => self.left |= left,
+            Event::Synced { .. } => (),
         }
     }
 
@@ -643,7 +644,6 @@ impl<D: Disk> Cyclog<D> {
         }
         if self.finisher.busy() {
             if stop {
-                self.left = true;
                 self.finisher.stop();
             } else if self.closing == Closing::Begun && self.finisher.order(Order::Last).is_ok() {
                 self.closing = Closing::Told;
