@@ -59,9 +59,9 @@ impl Label {
         }
     }
 
-    /// The label `seconds` later (or earlier, when negative), saturating.
+    /// The label `seconds` later (or earlier, when negative), saturating where labels are no moments any more.
     pub fn plus_seconds(self, seconds: i64) -> Self {
-        Label { seconds: self.seconds.saturating_add_signed(seconds), ..self }
+        Label { seconds: self.seconds.saturating_add_signed(seconds).min(SECONDS_END - 2), ..self }
     }
 
     /// `@` and 24 lower-case hexadecimal digits.
@@ -96,6 +96,13 @@ mod tests {
         assert_eq!(&Label::from_unix(-1, 7).format(), b"@400000000000000900000007");
         assert_eq!(Label::from_unix(1_700_000_000, 1).unix_seconds(), 1_700_000_000);
         assert_eq!(Label::from_unix(-5, 1).unix_seconds(), -5);
+    }
+
+    #[test]
+    fn the_end_of_time_is_not_passed() {
+        let late = Label::from_unix(0, 5).plus_seconds(i64::MAX);
+        assert_eq!(Label::parse(&late.format()), Some(late));
+        assert_eq!(late.plus_seconds(1).unix_seconds(), late.unix_seconds());
     }
 
     #[test]
