@@ -62,9 +62,14 @@ pub const PREVIOUS: &str = "previous";
 /// What a processor has made of it: once it is sealed and the other is gone, the only place of its lines.
 pub const PROCESSED: &str = "processed";
 
+/// Whether a file of this name is as the logger wrote it, whatever its first bytes are.
+pub fn is_never_packed(name: &OsStr) -> bool {
+    name == CURRENT || name == PREVIOUS
+}
+
 /// Whether a directory with these names in it is a log directory.
 pub fn is_log<'a>(mut names: impl Iterator<Item = &'a OsStr>) -> bool {
-    names.any(|name| name == CURRENT || name == PREVIOUS || is_old_log(name))
+    names.any(|name| is_never_packed(name) || is_old_log(name))
 }
 
 /// The files of a log directory, oldest first; none when it is no log directory.

@@ -2,10 +2,19 @@
 //!
 //! Processors (`multilog !gzip`) and administrators compress old logs under any name, and a log may be renamed. What decompresses
 //! is read as far as it goes: a file that was cut short gives its whole part, then an error.
+//!
+//! But the first bytes of a log can be anybody's: the rest of a line that was cut at the end of the file before. So a file is
+//! taken for packed only where something can be unpacked, and all of it where lines with stamps are in what should be packed.
 
+use crate::moment::{STAMP_BYTES, Stamps};
+use crate::zone::Zone;
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
+use memchr::memchr_iter;
+use std::fs::File;
 use std::io::{self, BufReader, Cursor, ErrorKind, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 /// Bytes of compressed data read at once.
 const PACKED_BYTES: usize = 64 * 1024;
@@ -87,6 +96,81 @@ pub fn unpack<R: Read + Send + 'static>(
         }
         Packing::Xz => Box::new(XzReader::new_mem_limit(packed, true, XZ_MEMORY_KIB)),
     })
+}
+
+/// What a file turned out to be.
+#[derive(Debug)]
+pub enum Content {
+    /// Text.
+    Plain,
+    /// Text, packed.
+    Packed(Packing),
+    /// It begins like what is packed, and cannot be unpacked: all that can be shown is what is there. The error says so.
+    Damaged(io::Error),
+}
+
+/// Looks what a regular file is. Cost: where it seems to be packed, a pass over its bytes.
+///
+/// # Errors
+/// It cannot be read, or is packed in a way that is not read here.
+pub fn look(file: &Arc<File>) -> io::Result<Content> {
+    let whole = || At { file: Arc::clone(file), offset: 0 };
+    let (_, Some(packing)) = sniff(&mut whole())? else { return Ok(Content::Plain) };
+    let try_most = |most| io::copy(&mut unpack(packing, Vec::new(), whole())?.take(most), &mut io::sink());
+    let is_log = has_stamped_line(file)?;
+    match try_most(if is_log { u64::MAX } else { 1 }) {
+        Ok(_) => Ok(Content::Packed(packing)),
+        Err(error) if error.raw_os_error().is_some() => Err(error),
+        Err(error) if !is_log && matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::OutOfMemory) => {
+            Err(error)
+        }
+        Err(_) => {
+            let why = "compressed data is damaged; shown as it is";
+            Ok(Content::Damaged(io::Error::new(ErrorKind::Unsupported, why)))
+        }
+    }
+}
+
+/// Whether a line begins with a stamp behind the first line. In what is packed that is rare: only what no packing makes
+/// shorter stays as it was.
+fn has_stamped_line(file: &File) -> io::Result<bool> {
+    let mut stamps = Stamps::new(Zone::UTC);
+    let (mut bytes, mut offset) = (vec![0; PACKED_BYTES], 0);
+    loop {
+        let len = file.read_at(&mut bytes, offset)?;
+        if memchr_iter(b'\n', &bytes[..len]).any(|end| stamps.read(&bytes[end + 1..len], None).is_some()) {
+            return Ok(true);
+        }
+        // A stamp across the end is met again.
+        match len.checked_sub(STAMP_BYTES) {
+            None | Some(0) => return Ok(false),
+            Some(done) => offset += done as u64,
+        }
+    }
+}
+
+/// A file read at an offset of our own.
+#[derive(Debug)]
+pub struct At {
+    /// The file.
+    pub file: Arc<File>,
+    /// Where the next byte is read.
+    pub offset: u64,
+}
+
+impl Read for At {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.file.read_at(buffer, self.offset) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => (),
+                Err(error) => return Err(error),
+                Ok(read) => {
+                    self.offset += read as u64;
+                    return Ok(read);
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

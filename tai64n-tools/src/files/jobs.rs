@@ -6,7 +6,7 @@
 use crate::descriptor::{Descriptor, Patient};
 use crate::filter::Feed;
 use crate::logdir;
-use crate::unpack::{sniff, unpack};
+use crate::unpack::{At, Content, look, sniff, unpack};
 use logcore::disk::{Disk, How, RealDisk};
 use memchr::memrchr;
 use std::collections::VecDeque;
@@ -119,9 +119,9 @@ impl Jobs {
     fn open(&mut self, shown: &Path, file: io::Result<File>) -> Option<Job> {
         let shown: Arc<Path> = shown.into();
         let feed = match file.and_then(|file| recognise(&shown, file)) {
-            Ok(Recognised::Plain(plain)) => {
+            Ok(Recognised::Plain(plain, damage)) => {
                 self.plain = Some(plain);
-                return None;
+                Err(damage?)
             }
             Ok(Recognised::Other(input)) => Ok(input),
             Err(error) => Err(error),
@@ -204,24 +204,35 @@ impl Plain {
 }
 
 enum Recognised {
-    Plain(Plain),
+    /// And what is to be told of it.
+    Plain(Plain, Option<io::Error>),
     Other(Input),
 }
 
 /// Tells what an open file is by its first bytes.
 fn recognise(shown: &Arc<Path>, file: File) -> io::Result<Recognised> {
     let meta = file.metadata()?;
+    // Files of /proc have no size either.
+    if meta.is_file() && meta.len() > 0 && shown.as_ref() != Path::new(STDIN) {
+        let file = Arc::new(file);
+        let is_plain = shown.file_name().is_some_and(logdir::is_never_packed);
+        let damage = match if is_plain { Content::Plain } else { look(&file)? } {
+            Content::Plain => None,
+            Content::Damaged(error) => Some(error),
+            Content::Packed(packing) => {
+                let text = unpack(packing, Vec::new(), At { file, offset: 0 })?;
+                return Ok(Recognised::Other(Input::Unpacked(text)));
+            }
+        };
+        let plain = Plain { shown: Arc::clone(shown), file, from: 0, at_start: true, size: meta.len() };
+        return Ok(Recognised::Plain(plain, damage));
+    }
     let mut file = Patient(Descriptor(file));
     let (first, packing) = sniff(&mut file)?;
-    Ok(match packing {
-        Some(packing) => Recognised::Other(Input::Unpacked(unpack(packing, first, file)?)),
-        // Files of /proc have no size either.
-        None if meta.is_file() && meta.len() > 0 && shown.as_ref() != Path::new(STDIN) => {
-            let (shown, file) = (Arc::clone(shown), Arc::new(file.0.0));
-            Recognised::Plain(Plain { shown, file, from: 0, at_start: true, size: meta.len() })
-        }
-        None => Recognised::Other(Input::Stream(Cursor::new(first), file.0)),
-    })
+    Ok(Recognised::Other(match packing {
+        Some(packing) => Input::Unpacked(unpack(packing, first, file)?),
+        None => Input::Stream(Cursor::new(first), file.0),
+    }))
 }
 
 /// The files of a log directory.

@@ -1,15 +1,15 @@
 //! One file of a log directory, open: its text from any offset, compressed or not.
 
-use crate::logdir::LogFile;
-use crate::unpack::{Packing, sniff, unpack};
+use crate::logdir::{self, LogFile};
+use crate::unpack::{At, Content, Packing, look, unpack};
 use logcore::disk::{Disk, How, RealDisk};
 use logcore::label::Label;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 /// An open file. Its text can be read any number of times, also after its name has gone.
@@ -21,6 +21,8 @@ pub struct Opened {
     pub label: Option<Label>,
     /// Its inode; nobody else gets it while this is open.
     pub inode: u64,
+    /// It is shown as it is, though it begins like what is packed.
+    pub damage: Option<io::Error>,
     packing: Option<Packing>,
     file: Arc<File>,
 }
@@ -35,8 +37,13 @@ impl Opened {
         let file = open.unwrap_or_else(|| RealDisk.open(dir, &name, How::Read))?;
         let meta = file.metadata()?;
         let file = Arc::new(file);
-        let (_, packing) = sniff(&mut At { file: Arc::clone(&file), offset: 0 })?;
-        Ok(Opened { name, label, inode: meta.ino(), packing, file })
+        let content = if logdir::is_never_packed(&name) { Content::Plain } else { look(&file)? };
+        let (packing, damage) = match content {
+            Content::Plain => (None, None),
+            Content::Packed(packing) => (Some(packing), None),
+            Content::Damaged(error) => (None, Some(error)),
+        };
+        Ok(Opened { name, label, inode: meta.ino(), damage, packing, file })
     }
 
     /// An outage has cut it off: its last line may be torn.
@@ -114,29 +121,6 @@ impl Read for Text {
         match self {
             Text::Plain(at) => at.read(buffer),
             Text::Packed(packed) => packed.read(buffer),
-        }
-    }
-}
-
-/// A file read at an offset of our own.
-#[derive(Debug)]
-pub struct At {
-    file: Arc<File>,
-    /// Where the next byte is read.
-    pub offset: u64,
-}
-
-impl Read for At {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.file.read_at(buffer, self.offset) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => (),
-                Err(error) => return Err(error),
-                Ok(read) => {
-                    self.offset += read as u64;
-                    return Ok(read);
-                }
-            }
         }
     }
 }

@@ -288,8 +288,8 @@ impl Log {
         let mut may_list = self.follows;
         loop {
             let Some(file) = &mut self.file else {
-                self.file = self.next.take().or_else(|| self.open_next());
-                if self.file.is_some() || (std::mem::take(&mut may_list) && self.list_again()) {
+                let next = self.next.take().or_else(|| self.open_next());
+                if self.take_up(next) || (std::mem::take(&mut may_list) && self.list_again()) {
                     continue;
                 }
                 return if self.follows { Fill::Idle } else { Fill::End };
@@ -367,8 +367,10 @@ impl Log {
             }
             return Some(Fill::End);
         };
-        if partial > 0 {
-            let head = next.opened.head(STAMP_BYTES).unwrap_or_default();
+        // Where it cannot be read its own turn tells.
+        if partial > 0
+            && let Ok(head) = next.opened.head(STAMP_BYTES)
+        {
             if head.is_empty() && self.follows && self.waiting.is_empty() && self.names_current(next) {
                 // The line may go on there, or not: nothing has come yet.
                 return Some(Fill::Idle);
@@ -381,8 +383,21 @@ impl Log {
             }
         }
         self.carried = partial;
-        self.file = self.next.take();
+        let next = self.next.take();
+        self.take_up(next);
         None
+    }
+
+    /// Begins to read a file, if there is one.
+    fn take_up(&mut self, mut next: Option<Reading>) -> bool {
+        if let Some(Reading { opened, .. }) = &mut next
+            && let Some(error) = opened.damage.take()
+        {
+            let shown = self.path.join(&opened.name);
+            self.unable_to_read(&shown, &error);
+        }
+        self.file = next;
+        self.file.is_some()
     }
 
     /// Whether the name `current`, and the directory's own name, still stand for what is being read. A `current` that became

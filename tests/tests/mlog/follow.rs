@@ -318,6 +318,46 @@ fn what_cannot_be_read_is_passed_over_once() {
     }
 }
 
+/// As an attacker may choose the rest of a line that is cut at the end of a file.
+#[test]
+fn a_current_that_looks_packed_is_followed() {
+    let scratch = Scratch::new();
+    let path = scratch.join("log/current");
+    put(&scratch.join("log"), &[(&old(2, "s"), &line(1, "cut")[..29])]);
+    let mut wanted = [&line(1, "cut").as_bytes()[..29], b"\x1f\x8b\x08\n", line(3, "a").as_bytes()].concat();
+    fs::write(&path, &wanted[29..]).expect("own directory");
+    let follower = follower(scratch.path(), &["--cursor", "cursor", "log"]);
+    wait_until(SOON, "it is shown", || follower.stdout() == wanted);
+    let mut current = fs::OpenOptions::new().append(true).open(&path).expect("own file");
+    current.write_all(line(4, "live").as_bytes()).expect("own file");
+    wanted.extend(line(4, "live").bytes());
+    wait_until(SOON, "it is shown", || follower.stdout() == wanted);
+    // Then the place is kept.
+    follower.settle();
+    end(follower);
+    current.write_all(line(5, "later").as_bytes()).expect("own file");
+    assert_eq!(shown(scratch.path(), &["--cursor", "cursor", "-o", "raw", "log"]), line(5, "later"));
+}
+
+/// A next file that cannot be read is not one that is empty.
+#[test]
+fn a_line_that_goes_on_where_nothing_can_be_read_is_told() {
+    let Some(strace) = tests::rig::strace() else { return };
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[(&old(2, "s"), &line(1, "cut")[..29]), ("current", " end\n")]);
+    let path = scratch.join("log/current");
+    let path = path.to_str().expect("a path of text");
+    let trace = ["-f", "-qq", "-o", "/dev/null", "-P", path, "-e", "inject=pread64:error=EIO"];
+    let command = mlog(scratch.path()).args(["-f", "-n", "all", "-o", "raw", "log"]);
+    let follower = command.behind([strace].into_iter().chain(trace)).spawn();
+    let said = "mlog: warning: unable to read log/current: input/output error\n";
+    wait_until(SOON, "it is told", || follower.stderr() == said.as_bytes());
+    for mlog in children(follower.pid()) {
+        rustix::process::kill_process(mlog, Signal::TERM).expect("it runs");
+    }
+    follower.wait();
+}
+
 /// However often it is looked at again.
 #[test]
 fn what_is_closed_to_us_is_told_once() {

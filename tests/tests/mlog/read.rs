@@ -388,6 +388,60 @@ fn what_bzip2_has_packed_is_named_and_not_shown() {
     }
 }
 
+/// Beginnings of files that look packed: whoever writes a line that is cut at the end of a full file chooses what the next begins with.
+fn packed_beginnings() -> Vec<Vec<u8>> {
+    let marks = [&b"\x1f\x8b\x08"[..], b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh91AY&SY"];
+    let mut beginnings: Vec<Vec<u8>> = marks.iter().map(|mark| mark.repeat(9)).collect();
+    // One that can be unpacked, and what follows cannot.
+    let whole =
+        (0..).filter_map(|number| pack("gzip", &format!("whole {number}"))).find(|it| !it.contains(&b'\n'));
+    beginnings.push(whole.expect("most have no newline"));
+    beginnings
+}
+
+#[test]
+fn a_line_that_looks_packed_hides_none() {
+    for beginning in packed_beginnings() {
+        let scratch = Scratch::new();
+        let dir = scratch.join("log");
+        put(&dir, &[(&old(10, "s"), &line(1, "cut "))]);
+        let rest = |second: i64| {
+            let lines: String = (second..second + 300).map(|second| line(second, "hidden")).collect();
+            [&beginning[..], b"\n", lines.as_bytes()].concat()
+        };
+        let named = old(1000, "s");
+        for (name, second) in [(&named[..], 20), ("previous", 1020), ("current", 2020)] {
+            fs::write(dir.join(name), rest(second)).expect("own directory");
+        }
+        let wanted = [line(1, "cut ").into_bytes(), rest(20), rest(1020), rest(2020)].concat();
+        let why = "compressed data is damaged; shown as it is";
+        let said = |program: &str| format!("{program}: warning: unable to read log/{named}: {why}\n");
+        let out = mlog(scratch.path()).args(["-o", "raw", "log"]).run(b"");
+        assert!(out.stdout == wanted, "{}: {out}", beginning.escape_ascii());
+        assert_eq!((out.status().as_str(), out.messages()), ("exit 111", said("mlog")));
+        let shown = Cmd::new(program("tai64nlocal")).run(&wanted).stdout;
+        let out = Cmd::new(program("tai64nlocal")).arg("log").cwd(scratch.path()).run(b"");
+        assert!(out.stdout == shown, "{}: {out}", beginning.escape_ascii());
+        assert_eq!((out.status().as_str(), out.messages()), ("exit 111", said("tai64nlocal")));
+        // Nobody packs the file that is being written.
+        let out = Cmd::new(program("tai64nlocal")).arg("log/current").cwd(scratch.path()).run(b"");
+        assert!(out.status() == "exit 0" && out.stderr.is_empty(), "{out}");
+        assert_eq!(out.stdout.iter().filter(|byte| **byte == b'\n').count(), 301);
+    }
+}
+
+/// What is packed is random, and without lines a file says no more of itself than its first bytes.
+#[test]
+fn what_cannot_be_unpacked_at_all_is_shown_as_it_is() {
+    let scratch = Scratch::new();
+    put(&scratch.join("log"), &[("current", &line(9, "current")), (&old(6, "s"), "\x1f")]);
+    fs::write(scratch.join("log").join(old(7, "s")), b"\x1f\x8b\x08 no more\n").expect("own directory");
+    let out = mlog(scratch.path()).args(["-o", "raw", "log"]).run(b"");
+    let shown = [b"\x1f\x1f\x8b\x08 no more\n", line(9, "current").as_bytes()].concat();
+    assert!(out.stdout == shown && out.status() == "exit 111", "{out}");
+    assert!(out.messages().ends_with("; shown as it is\n"), "{out}");
+}
+
 /// A processor that packs has finished, and its file has not got its name yet.
 #[test]
 fn what_was_packed_and_has_no_name_yet_is_read_whole() {
