@@ -355,6 +355,9 @@ impl Log {
             }
             self.list_after();
             self.next = self.open_next();
+            if self.next.is_none() && self.change_over() {
+                self.next = self.open_next();
+            }
             if self.next.is_none() {
                 return Some(Fill::Idle);
             }
@@ -445,23 +448,27 @@ impl Log {
         }
     }
 
+    /// Goes over to another directory that has the name now, where there is one. In the old one everything has been read.
+    fn change_over(&mut self) -> bool {
+        let Ok(dir) = RealDisk.open_dir(&self.path) else { return false };
+        let identity = dir_identity(&dir);
+        if identity == self.dir_identity {
+            return false;
+        }
+        let shown = self.path.display();
+        self.troubles
+            .push(Trouble::Note(format!("{shown} is another directory now: reading it from its beginning")));
+        (self.dir_identity, self.dir, self.key) = (identity, dir, key(&self.path));
+        (self.file, self.place) = (None, None);
+        if !self.buffer.partial().is_empty() {
+            self.buffer.end_partial();
+        }
+        self.list_again();
+        true
+    }
+
     /// Lists what came after the file that was left.
     fn list_after(&mut self) {
-        if let Ok(dir) = RealDisk.open_dir(&self.path)
-            && dir_identity(&dir) != self.dir_identity
-        {
-            let shown = self.path.display();
-            self.troubles.push(Trouble::Note(format!(
-                "{shown} is another directory now: reading it from its beginning"
-            )));
-            (self.dir_identity, self.dir, self.key) = (dir_identity(&dir), dir, key(&self.path));
-            (self.file, self.place) = (None, None);
-            if !self.buffer.partial().is_empty() {
-                self.buffer.end_partial();
-            }
-            self.list_again();
-            return;
-        }
         let Ok(mut files) = logdir::list(&self.dir) else { return };
         let Some(file) = &mut self.file else { return };
         // What was there before is done, wherever its name stands: after a clock was set back the original logger gives lower ones.

@@ -165,6 +165,33 @@ fn a_directory_that_is_replaced_is_read_from_its_beginning() {
     follower.kill();
 }
 
+/// What was rotated meanwhile is in the directory that was moved away, and nowhere else.
+#[test]
+fn a_directory_that_is_replaced_under_a_sleeper_is_read_to_its_end() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    let lines = |from: i64, until: i64| {
+        (from..until).map(|number| line(number, &number.to_string())).collect::<String>()
+    };
+    put(&dir, &[("current", &lines(0, 50))]);
+    let follower = follower(scratch.path(), &["log"]);
+    wait_for_lines(&follower, 50);
+    follower.settle();
+    follower.signal(Signal::STOP);
+    for number in (100..1000).step_by(100) {
+        let mut current = fs::OpenOptions::new().append(true).open(dir.join("current")).expect("own file");
+        let from = if number == 100 { 50 } else { number - 50 };
+        current.write_all(lines(from, number).as_bytes()).expect("own file");
+        fs::rename(dir.join("current"), dir.join(old(number, "s"))).expect("own file");
+        put(&dir, &[("current", &lines(number, number + 50))]);
+    }
+    fs::rename(&dir, scratch.join("away")).expect("own directory");
+    put(&dir, &[("current", &lines(950, 1000))]);
+    follower.signal(Signal::CONT);
+    wait_for_lines(&follower, 1000);
+    follower.kill();
+}
+
 /// Found at its new place, it is not taken for one more log.
 #[test]
 fn a_link_that_leads_elsewhere_is_followed_once() {
