@@ -106,6 +106,9 @@ pub struct Log {
     said: HashMap<OsString, String>,
     read_bytes: u64,
     dir_identity: Identity,
+    /// Which directory the path named when it was last looked, and whether nobody has asked since that changed.
+    named: Identity,
+    is_name_new: bool,
     is_removed: bool,
     /// The moment of the line before those in the buffer: lines share it which come before any with a stamp.
     carry: Option<Label>,
@@ -160,8 +163,11 @@ impl Log {
 
     /// A reader that has nothing to read yet.
     fn on(path: PathBuf, dir: OwnedFd, follows: bool, leaves_partial: bool, stamps: Stamps) -> Self {
+        let identity = dir_identity(&dir);
         Log {
-            dir_identity: dir_identity(&dir),
+            dir_identity: identity,
+            named: identity,
+            is_name_new: false,
             key: key(&path),
             path,
             dir,
@@ -262,6 +268,18 @@ impl Log {
     pub fn place(&mut self) -> Option<Place> {
         self.remember();
         std::mem::take(&mut self.is_place_new).then(|| self.place.clone()).flatten()
+    }
+
+    /// Whether its path names another directory than when this was asked last, or none.
+    pub fn is_elsewhere(&mut self) -> bool {
+        std::mem::take(&mut self.is_name_new)
+    }
+
+    /// Which directory its path names now.
+    fn look_at_name(&mut self) -> Identity {
+        let now = identity(&self.path);
+        self.is_name_new |= std::mem::replace(&mut self.named, now) != now;
+        now
     }
 
     /// Whether its directory was removed, and everything in it has been read.
@@ -406,8 +424,9 @@ impl Log {
     /// Whether the name `current`, and the directory's own name, still stand for what is being read. A `current` that became
     /// shorter is read anew.
     fn is_current(&mut self) -> bool {
+        let named = self.look_at_name();
         let Some(file) = &mut self.file else { return false };
-        if file.is_left || identity(&self.path) != self.dir_identity {
+        if file.is_left || named != self.dir_identity {
             return false;
         }
         let stat = RealDisk.stat(&self.dir, OsStr::new(CURRENT));

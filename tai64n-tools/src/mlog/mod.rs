@@ -456,8 +456,16 @@ impl Run<'_> {
     fn wait<F: AsFd>(&mut self, output: &mut Output<F>) -> Result<(), Fail> {
         self.keep(output)?;
         self.drop_removed();
-        let Some(watch) = &self.watch else { return Ok(()) };
-        if !watch.wait(output.descriptor()) {
+        let Some(watch) = &mut self.watch else { return Ok(()) };
+        let mut is_seen = true;
+        for Source { log, .. } in &mut self.merge.sources {
+            if log.is_elsewhere() {
+                watch.add(log.path());
+                is_seen = false;
+            }
+        }
+        // What came before it was watched nobody tells.
+        if is_seen && !watch.wait(output.descriptor()) {
             return Err(Fail::Output(Errno::PIPE));
         }
         self.merge.wake();

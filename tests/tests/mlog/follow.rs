@@ -192,6 +192,34 @@ fn a_directory_that_is_replaced_under_a_sleeper_is_read_to_its_end() {
     follower.kill();
 }
 
+/// Its lines come at once too, also where it comes later than the old one goes.
+#[test]
+fn a_directory_that_replaces_another_is_watched() {
+    for pause in [Duration::ZERO, Duration::from_millis(1500)] {
+        let scratch = Scratch::new();
+        put(&scratch.join("log"), &[("current", &line(0, "0"))]);
+        let follower = follower(scratch.path(), &["log"]);
+        wait_for_lines(&follower, 1);
+        follower.settle();
+        fs::rename(scratch.join("log"), scratch.join("away")).expect("own directory");
+        std::thread::sleep(pause);
+        let start = Instant::now();
+        put(&scratch.join("log"), &[("current", "")]);
+        let mut slowest = Duration::ZERO;
+        for number in 1..5 {
+            let start = if number == 1 { start } else { Instant::now() };
+            let path = scratch.join("log/current");
+            let mut current = fs::OpenOptions::new().append(true).open(path).expect("own file");
+            current.write_all(line(number, &number.to_string()).as_bytes()).expect("own file");
+            wait_for_lines(&follower, number as usize + 1);
+            slowest = slowest.max(start.elapsed());
+        }
+        // The look that nothing wakes comes after a second.
+        assert!(slowest < Duration::from_millis(900), "{slowest:?} after {pause:?}");
+        follower.kill();
+    }
+}
+
 /// Found at its new place, it is not taken for one more log.
 #[test]
 fn a_link_that_leads_elsewhere_is_followed_once() {
