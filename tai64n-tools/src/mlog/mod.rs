@@ -302,11 +302,16 @@ impl Run<'_> {
         let mut printed = self.merge.sources.len();
         let mut skip = self.lines_too_many();
         let mut asked = Instant::now();
+        // The log whose line has no end yet, a piece of a very long one, and where it goes on.
+        let mut open: Option<(PathBuf, u64)> = None;
         let mut unkept = 0;
         let mut kept_at = self.read_bytes();
         loop {
             self.troubles();
             if printed != self.merge.sources.len() {
+                if open.take().is_some() {
+                    printer.end_line(&mut output)?;
+                }
                 // With a second log lines are marked with their service.
                 printer = self.printer();
                 printed = self.merge.sources.len();
@@ -321,11 +326,16 @@ impl Run<'_> {
                     let skipped = skip_lines(&self.merge.sources[source].run()[..len], &mut skip);
                     self.merge.sources[source].take(skipped);
                     let last = self.merge.sources[source].moment_before();
+                    let (path, at) = (self.merge.sources[source].log.path(), self.merge.sources[source].at());
+                    if open.take_if(|open| open.0 != path || open.1 != at).is_some() {
+                        printer.end_line(&mut output)?;
+                    }
                     let (from, run) = self.run(source, len - skipped, last);
                     let run = self.cut(run);
                     let taken = run.len();
                     if taken > 0 {
                         printer.print(&from, run, &mut output)?;
+                        open = (!run.ends_with(b"\n")).then(|| (path.to_owned(), at + taken as u64));
                     }
                     self.merge.sources[source].take(taken);
                     unkept += skipped + taken;
@@ -359,6 +369,9 @@ impl Run<'_> {
             }
         }
         self.troubles();
+        if open.is_some() {
+            printer.end_line(&mut output)?;
+        }
         self.keep(&mut output)?;
         if let Some(cursor) = &self.cursor {
             cursor.sync_name();

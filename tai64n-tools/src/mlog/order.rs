@@ -27,6 +27,8 @@ pub struct Source {
     next: usize,
     /// Bytes of the block that are taken.
     done: usize,
+    /// Bytes of the log that are taken.
+    taken: u64,
     /// Bytes of the block that may be taken; what is behind is for another time.
     end: usize,
     /// What the last fill said; lines that are left count as lines.
@@ -50,6 +52,7 @@ impl Source {
             runs: Vec::new(),
             next: 0,
             done: 0,
+            taken: 0,
             end: 0,
             state: Fill::Lines,
             is_over: false,
@@ -107,12 +110,18 @@ impl Source {
         let len = to - self.done;
         self.last = self.moment_at_end(len).or(self.last);
         self.log.take(len);
+        self.taken += len as u64;
         (self.done, self.before) = (to, None);
     }
 
     /// The moment of the last line with a stamp in the first `len` bytes that are not taken.
     fn moment_at_end(&mut self, len: usize) -> Option<Label> {
         last_stamped(&self.log.lines()[..len], self.last, &mut self.stamps)
+    }
+
+    /// Where the run begins among the bytes that were read of the log.
+    pub fn at(&self) -> u64 {
+        self.taken + self.runs.get(self.next).map_or(0, |run| run.start - self.done) as u64
     }
 
     /// The moment of the line before the run's first one, wanted or not, if it is known.

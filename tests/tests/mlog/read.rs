@@ -442,6 +442,33 @@ fn what_cannot_be_unpacked_at_all_is_shown_as_it_is() {
     assert!(out.messages().ends_with("; shown as it is\n"), "{out}");
 }
 
+/// It is passed on in pieces: one line as long as nothing comes between them.
+#[test]
+fn a_line_of_many_mebibytes_does_not_swallow_the_next() {
+    const PIECE: usize = 16 << 20;
+    let scratch = Scratch::new();
+    let long = line(1, &("needle ".to_owned() + &"x".repeat(PIECE + 5000)));
+    put(&scratch.join("a"), &[("current", &(long.clone() + &line(2, "needle two") + &line(4, "end")))]);
+    put(&scratch.join("b"), &[("current", &line(3, "other"))]);
+    let one = || shown(scratch.path(), &["a"]);
+    let wanted =
+        String::from_utf8(Cmd::new(program("tai64nlocal")).env("TZ", "UTC0").run(long.as_bytes()).stdout);
+    let second = "1970-01-01 00:00:02.000000000 needle two\n";
+    assert!(one() == wanted.expect("text") + second + "1970-01-01 00:00:04.000000000 end\n");
+    // The rest has no needle.
+    let raw = shown(scratch.path(), &["-o", "raw", "-g", "needle", "a"]);
+    assert!(raw == long[..PIECE].to_owned() + "\n" + &line(2, "needle two"), "{}", &raw[raw.len() - 99..]);
+    let local = shown(scratch.path(), &["-g", "needle", "a"]);
+    assert!(local.ends_with(&("x\n".to_owned() + second)), "{}", &local[local.len() - 99..]);
+    // Without an end, and with another log.
+    put(&scratch.join("a"), &[("current", &long[..PIECE])]);
+    assert!(shown(scratch.path(), &["-o", "raw", "a"]) == long[..PIECE].to_owned() + "\n");
+    assert!(
+        shown(scratch.path(), &["-o", "raw", "a", "b"])
+            == long[..PIECE].to_owned() + "\n" + &line(3, "other")
+    );
+}
+
 /// A processor that packs has finished, and its file has not got its name yet.
 #[test]
 fn what_was_packed_and_has_no_name_yet_is_read_whole() {

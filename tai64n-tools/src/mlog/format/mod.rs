@@ -127,6 +127,19 @@ impl Printer {
             Kind::Syslog(syslog) => each(lines, output, |line, out| syslog.line(from, line, &mut last, out)),
         }
     }
+
+    /// Ends a line of which no more comes now.
+    ///
+    /// # Errors
+    /// The output takes no more.
+    pub fn end_line<F: AsFd>(&mut self, output: &mut Output<F>) -> Result<(), Errno> {
+        match &mut self.kind {
+            Kind::Filter(filter) => output.filter(b"\n", filter),
+            Kind::Raw => output.raw(b"\n"),
+            // These end whatever they are given.
+            Kind::Marked(_) | Kind::Json(_) | Kind::Syslog(_) => Ok(()),
+        }
+    }
 }
 
 /// Gives the lines one by one, without their newlines.
