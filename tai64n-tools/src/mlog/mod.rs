@@ -542,7 +542,8 @@ impl Run<'_> {
             while self.merge.sources[number].fill() == Fill::Lines {
                 self.show_progress();
                 let source = &mut self.merge.sources[number];
-                stat.count(source.run(), &mut stamps);
+                let last = source.moment_before();
+                stat.count(source.run(), last, &mut stamps);
                 source.take(usize::MAX / 2);
             }
             self.progress.clear();

@@ -32,24 +32,21 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// Counts lines; one without a stamp counts for the hour of the line before.
-    pub fn count(&mut self, lines: &[u8], stamps: &mut Stamps) {
-        let mut hour = self.last.map(|last| last.unix_seconds().div_euclid(HOUR));
-        let mut count = 0;
+    /// Counts lines; one without a stamp shares the moment of the line before. `last`: of the line before them all, wanted or not.
+    pub fn count(&mut self, lines: &[u8], mut last: Option<Label>, stamps: &mut Stamps) {
+        let hour_of = |moment: Option<Label>| moment.map(|moment| moment.unix_seconds().div_euclid(HOUR));
+        let (mut hour, mut count) = (hour_of(last), 0);
         for range in super::select::lines(lines) {
             self.lines += 1;
-            if let Some(stamp) = stamps.read(&lines[range], self.last) {
-                let moment = stamp.moment;
-                self.first = Some(self.first.map_or(moment, |first| first.min(moment)));
-                self.last = Some(moment);
-                let next = Some(moment.unix_seconds().div_euclid(HOUR));
-                if next != hour {
-                    self.add(hour, std::mem::take(&mut count));
-                    hour = next;
-                }
+            last = stamps.read(&lines[range], last).map(|stamp| stamp.moment).or(last);
+            self.first = self.first.into_iter().chain(last).min();
+            if hour_of(last) != hour {
+                self.add(hour, std::mem::take(&mut count));
+                hour = hour_of(last);
             }
             count += 1;
         }
+        self.last = last.or(self.last);
         self.add(hour, count);
     }
 
@@ -153,7 +150,7 @@ mod tests {
             })
             .collect();
         let mut stat = Stat { files: 1, bytes: text.len() as u64, ..Stat::default() };
-        stat.count(text.as_bytes(), &mut Stamps::new(Zone::UTC));
+        stat.count(text.as_bytes(), None, &mut Stamps::new(Zone::UTC));
         stat
     }
 

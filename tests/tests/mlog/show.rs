@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use tests::{Cmd, Scratch, program};
 
-use super::{label, line, old, put, shown, terminal};
+use super::{label, line, mlog, old, put, shown, terminal};
 
 /// What mlog writes to a terminal of 40 columns, with this in the environment.
 fn on_a_terminal(scratch: &Scratch, arguments: &[&str], no_color: Option<&str>) -> String {
@@ -114,6 +114,33 @@ fn figures_and_a_chart_that_fits() {
     let json = shown(scratch.path(), &["--stat", "-o", "json", "--since", "1970-01-05", "smtpd"]);
     assert!(json.contains("\"lines\":10,\"first\":\"1970-01-05T00:00:00.000+00:00\""), "{json}");
     assert_eq!(json.matches("\"hour\":").count(), 4);
+}
+
+/// A line is of the hour that the lines before it tell, whether these are wanted or not.
+#[test]
+fn figures_go_by_all_lines() {
+    let scratch = Scratch::new();
+    let twice = |text: &str| format!("2026-10-25 02:10:00.000 {text}\n2026-10-25 02:50:00.000 {text}\n");
+    let day = "2026-11-01 01:10:00.000 aaa\n2026-11-01 05:50:00.000 bbb\nzzz\n";
+    put(&scratch.join("log"), &[("current", &(twice("first") + &twice("second") + day))]);
+    let check = |patterns: &[&str], first: &str, hours: &[(&str, u64)]| {
+        let figures =
+            mlog(scratch.path()).env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3").args(["--stat", "-o", "json"]);
+        let out = patterns
+            .iter()
+            .fold(figures, |figures, pattern| figures.args(["-g", *pattern]))
+            .arg("log")
+            .run(b"");
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let hour = |(hour, lines)| format!("{{\"hour\":\"2026-{hour}:00:00.000+00:00\",\"lines\":{lines}}}");
+        let hours: Vec<String> = hours.iter().copied().map(hour).collect();
+        assert!(text.contains(&format!("\"hours\":[{}]}}", hours.join(","))), "{patterns:?}: {text}");
+        assert!(text.contains(&format!("\"first\":\"2026-{first}:00.000+00:00\"")), "{patterns:?}: {text}");
+    };
+    check(&["first"], "10-25T00:10", &[("10-25T00", 2)]);
+    check(&["second"], "10-25T01:10", &[("10-25T01", 2)]);
+    check(&["aaa", "zzz"], "11-01T00:10", &[("11-01T00", 1), ("11-01T04", 1)]);
+    check(&["zzz"], "11-01T04:50", &[("11-01T04", 1)]);
 }
 
 #[test]
