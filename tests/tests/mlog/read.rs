@@ -303,6 +303,31 @@ fn an_hour_that_comes_twice() {
     }
 }
 
+/// A log may change its stamps: which of two equal hours is meant a label tells too.
+#[test]
+fn a_label_tells_the_hour_of_what_comes_after_it() {
+    const SECOND: i64 = 1_792_890_600; // 2026-10-25 01:10 UTC, 02:10 in winter time
+    let scratch = Scratch::new();
+    let text = line(SECOND, "t") + "@no label\n2026-10-25 02:30:00.000 d\n";
+    put(&scratch.join("mixed"), &[("current", &text)]);
+    put(&scratch.join("other"), &[("current", "")]);
+    let last = |arguments: &[&str]| {
+        let mlog = mlog(scratch.path()).env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3");
+        let out = mlog.args(arguments).arg("mixed").run(b"");
+        String::from_utf8_lossy(&out.stdout).lines().last().unwrap_or_default().to_owned()
+    };
+    for more in [&[][..], &["other"]] {
+        let check = |format: &str, wanted: &str| {
+            let found = last(&[&["-o", format], more].concat()).replace("mixed: ", "");
+            assert_eq!(found, wanted, "{format} {more:?}");
+        };
+        check("utc", "2026-10-25 01:30:00.000000000 d");
+        check("iso", "2026-10-25T02:30:00.000000000+01:00 d");
+        check("tai64n", &format!("{} d", label(SECOND + 1200, 0)));
+    }
+    assert!(last(&["-o", "json"]).contains("T01:30:00"));
+}
+
 /// Label and number of a line, also as JSON.
 fn brief(line: &str) -> String {
     let at = line.find('@').expect("it has a label");

@@ -118,7 +118,7 @@ impl Printer {
         let mut last = from.last;
         match &mut self.kind {
             Kind::Filter(filter) => {
-                filter.beginning().last = last;
+                filter.beginning().behind(last);
                 output.filter(lines, filter)
             }
             Kind::Raw => output.raw(lines),

@@ -23,17 +23,26 @@ pub struct Times {
     /// `None`: TAI64N labels.
     local: Option<LocalTime>,
     stamps: Stamps,
-    /// The moment of the line before, if it is known.
-    pub last: Option<Label>,
+    /// The moment of the line before, if it is known; where that has a label it is read when it is asked for.
+    last: Option<Label>,
+    label: Option<[u8; LABEL_BYTES]>,
 }
 
 impl Times {
     pub fn new(local: Option<LocalTime>, stamps: Stamps) -> Self {
-        Times { local, stamps, last: None }
+        Times { local, stamps, last: None, label: None }
+    }
+
+    /// What comes next comes behind a line of this moment, if it is known.
+    pub fn behind(&mut self, last: Option<Label>) {
+        (self.last, self.label) = (last, None);
     }
 
     /// Writes the moment of a line; its bytes there, and those of the line that it stands for. None without a stamp.
     fn stamp(&mut self, line: &[u8], place: &mut Place) -> Option<(usize, usize)> {
+        if let Some(label) = self.label.take() {
+            self.last = self.stamps.read(&label, None).map(|stamp| stamp.moment).or(self.last);
+        }
         let stamp = self.stamps.read(line, self.last)?;
         self.last = Some(stamp.moment);
         let written = match &mut self.local {
@@ -52,7 +61,13 @@ impl Beginning for Times {
     fn begin(&mut self, head: &[u8], ended: bool, place: &mut Place) -> Begin {
         const LEAVE: Begin = Begin::Change { taken: 0, written: 0 };
         match (head.first(), &mut self.local) {
-            (Some(b'@'), Some(local)) => local.begin(head, ended, place),
+            (Some(b'@'), local) => {
+                let begin = local.as_mut().map_or(LEAVE, |local| local.begin(head, ended, place));
+                if begin != LEAVE || (local.is_none() && self.stamps.read(head, None).is_some()) {
+                    self.label = head.first_chunk().copied();
+                }
+                begin
+            }
             (Some(b'0'..=b'9'), _) => match self.stamp(head, place) {
                 Some((written, taken)) if head[taken - 1] == b' ' => {
                     place[written] = b' ';
@@ -91,7 +106,7 @@ impl Marked {
     pub fn line(&mut self, from: &Origin<'_>, line: &[u8], last: &mut Option<Label>, out: &mut Vec<u8>) {
         let mut place = [0; TEXT_BYTES];
         let stamp = self.times.as_mut().and_then(|times| {
-            times.last = *last;
+            times.behind(*last);
             let stamp = times.stamp(line, &mut place);
             *last = times.last;
             stamp
