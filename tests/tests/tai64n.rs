@@ -451,7 +451,7 @@ fn tai64n_overlooks_arguments_as_the_original_does() {
 // Zones.
 
 /// Ten zones: both hemispheres, odd offsets, offsets that changed without daylight time, rules of `TZ`, leap seconds.
-const ZONES: [&str; 10] = [
+const ZONES: [&str; 11] = [
     "America/New_York",
     "Europe/Dublin",
     "Australia/Lord_Howe",
@@ -461,6 +461,7 @@ const ZONES: [&str; 10] = [
     "Asia/Pyongyang",
     "CET-1CEST,M3.5.0,M10.5.0/3",
     ":<-03>3<-02>,M3.5.0/-2,M10.5.0/-1",
+    "CET-1CEST,M3.5.0/+2,M10.5.0/+3:00:00",
     "right/America/Los_Angeles",
 ];
 

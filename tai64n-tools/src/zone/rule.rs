@@ -177,7 +177,7 @@ impl Text<'_> {
         };
         let seconds = match self.0 {
             [b'/', b'-', rest @ ..] => -self.time(rest)?,
-            [b'/', rest @ ..] => self.time(rest)?,
+            [b'/', b'+', rest @ ..] | [b'/', rest @ ..] => self.time(rest)?,
             [] | [b',', ..] => TWO,
             _ => return None,
         };
@@ -209,6 +209,7 @@ mod tests {
         let check = |text: &str, wanted: Option<[i64; 2]>| assert_eq!(easts(text), wanted, "{text:?}");
         check("UTC0", Some([0, 0]));
         check("CET-1CEST,M3.5.0,M10.5.0/3", Some([3600, 7200]));
+        check("CET-1CEST,M3.5.0/+2,M10.5.0/+3", Some([3600, 7200]));
         check("<+0330>-3:30", Some([12_600, 12_600]));
         check("<-03>3<-02>,M3.5.0/-2,M10.5.0/-1", Some([-10_800, -7200]));
         check("NZST-12NZDT,M9.5.0,M4.1.0/3", Some([46_800, 43_200]));
