@@ -6,7 +6,7 @@
 
 use crate::calendar::{DAY, date, days_before};
 use crate::filter::{Begin, Beginning, Place, TEXT_BYTES};
-use crate::zone::{Span, Zone};
+use crate::zone::{Machine, Span, Zone};
 use logcore::digits;
 use logcore::label::{LABEL_BYTES, Label};
 
@@ -29,6 +29,8 @@ const SECOND_DIGITS: usize = 16;
 #[derive(Clone, Debug)]
 pub struct LocalTime {
     zone: Zone,
+    /// Tells when that is another one.
+    machine: Option<Machine>,
     form: Form,
     /// The offset in force at the last second that was written.
     span: Span,
@@ -45,7 +47,12 @@ impl LocalTime {
     pub fn new(zone: Zone, form: Form) -> Self {
         let span = zone.span(0);
         let text = [b' '; TEXT_BYTES];
-        LocalTime { zone, form, span, digits: [0; SECOND_DIGITS], text, len: 0, fraction: 0 }
+        LocalTime { zone, machine: None, form, span, digits: [0; SECOND_DIGITS], text, len: 0, fraction: 0 }
+    }
+
+    /// Goes over to the zone of the machine wherever that is another one.
+    pub fn following(self, machine: Machine) -> Self {
+        LocalTime { machine: Some(machine), ..self }
     }
 
     /// Writes a moment; how many bytes, or `None` when it is not within the years 1 to 9999.
@@ -119,6 +126,7 @@ impl LocalTime {
         }
         *self = LocalTime {
             zone: std::mem::replace(&mut self.zone, Zone::UTC),
+            machine: self.machine.take(),
             form: self.form,
             span,
             digits: *digits,
@@ -131,6 +139,14 @@ impl LocalTime {
 }
 
 impl Beginning for LocalTime {
+    fn batch(&mut self) {
+        if let Some(machine) = &mut self.machine
+            && let Some(zone) = machine.news()
+        {
+            *self = LocalTime { machine: self.machine.take(), ..LocalTime::new(zone, self.form) };
+        }
+    }
+
     #[inline]
     fn begin(&mut self, head: &[u8], ended: bool, place: &mut Place) -> Begin {
         if head.first() != Some(&b'@') {

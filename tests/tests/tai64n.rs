@@ -554,6 +554,28 @@ fn the_zone_of_the_machine_and_of_tz() {
     }
 }
 
+/// The administrator moves, and `tai64nlocal` runs for years.
+#[test]
+fn the_zone_of_the_machine_is_followed_as_by_the_original() {
+    let Some(original) = original("tai64nlocal") else { return };
+    let is_own = Cmd::new("unshare").args(["-m", "true"]).run(b"").status() == "exit 0";
+    if !is_own {
+        return;
+    }
+    let script = r#"zone() { mount --bind /usr/share/zoneinfo/$1 /etc/localtime; }
+        zone Asia/Tokyo; (echo "$2 x"; sleep 1.5; zone Asia/Kathmandu; echo "$2 y") | "$1""#;
+    for program in [&original, &program("tai64nlocal")] {
+        let sh = Cmd::new("unshare").args(["-m", "sh", "-c", script, "sh"]).arg(program).arg(LABEL);
+        let out = sh.env_remove("TZ").run(b"");
+        let wanted = "2001-07-10 08:09:44.848605500 x\n2001-07-10 04:54:44.848605500 y\n";
+        assert_eq!(
+            (out.messages().as_str(), String::from_utf8_lossy(&out.stdout).as_ref()),
+            ("", wanted),
+            "{out}"
+        );
+    }
+}
+
 // Options.
 
 #[test]

@@ -12,7 +12,7 @@ use tai64n_tools::escape::shown;
 use tai64n_tools::files;
 use tai64n_tools::filter::Filter;
 use tai64n_tools::local::{Form, LocalTime};
-use tai64n_tools::zone::Zone;
+use tai64n_tools::zone::{Machine, Zone};
 
 /// Shown for `--help`; fits a screen.
 const HELP: &str = include_str!("tai64nlocal.txt");
@@ -36,13 +36,18 @@ fn main() -> ExitCode {
         Ok(Request::Show(text)) => Descriptor(stdout()).write_all(text.as_bytes()).is_ok(),
         Ok(Request::Convert { utc, form, paths }) => {
             let variable = |name| std::env::var_os(name);
+            let machine = (!utc && variable("TZ").is_none()).then(Machine::new);
             let zone = if utc {
                 Zone::UTC
             } else {
                 Zone::named(variable("TZ").as_deref(), variable("TZDIR").as_deref())
             };
-            let local = LocalTime::new(zone, form);
+            let mut local = LocalTime::new(zone, form);
             if paths.is_empty() {
+                // A filter runs as long as its log.
+                if let Some(machine) = machine {
+                    local = local.following(machine);
+                }
                 Filter::new(local, true).run(&mut Descriptor(stdin()), &mut Descriptor(stdout())).is_ok()
             } else {
                 convert(paths, &local)

@@ -4,8 +4,11 @@
 //! is not used here: it takes several values of `TZ` that glibc knows for UTC (rules without dates, hours beyond 24, negative times of
 //! change), takes no leap seconds out (`right/` zones), and does not tell how long an offset holds.
 
+mod machine;
 mod rule;
 mod tzif;
+
+pub use machine::Machine;
 
 use crate::calendar::DAY;
 use rule::Rule;
