@@ -101,7 +101,9 @@ impl Stat {
         let mut out = b"{\"service\":".to_vec();
         for_json(service.as_bytes(), &mut out);
         out.extend_from_slice(b",\"directory\":");
-        for_json(path.as_os_str().as_encoded_bytes(), &mut out);
+        if for_json(path.as_os_str().as_encoded_bytes(), &mut out) {
+            out.extend_from_slice(b",\"directory_escaped\":true");
+        }
         let figures = format!(",\"files\":{},\"bytes\":{},\"lines\":{}", self.files, self.bytes, self.lines);
         out.extend_from_slice(figures.as_bytes());
         let mut time = |moment: Option<Label>, out: &mut Vec<u8>| {

@@ -1,7 +1,10 @@
 //! What people and machines get to see: marks, escapes, JSON, figures.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tests::{Cmd, Scratch, program};
@@ -95,6 +98,28 @@ fn json_is_an_object_a_line() {
         old(9, "s")
     );
     assert_eq!(shown(scratch.path(), &["-o", "json", "smtpd"]), wanted);
+}
+
+/// A name that is not UTF-8 can be told from one that looks so, and had back.
+#[test]
+fn json_marks_names_that_are_escaped() {
+    let scratch = Scratch::new();
+    let name = |bytes: &'static [u8]| Path::new(OsStr::from_bytes(bytes));
+    for (dir, shown, mark) in
+        [(name(b"a\xff\\"), r"a\\xff\\\\", true), (name(br"a\xff\\"), r"a\\xff\\\\", false)]
+    {
+        put(&scratch.join(dir), &[("current", &line(1, "x"))]);
+        let run = |arguments: &[&str]| {
+            let out = mlog(scratch.path()).args(arguments).args(["-o", "json"]).arg(dir).run(b"");
+            assert_eq!(out.status(), "exit 0", "{out}");
+            String::from_utf8(out.stdout).expect("JSON is text")
+        };
+        let mark = |name: &str| if mark { format!(",\"{name}_escaped\":true") } else { String::new() };
+        let wanted = format!("\"file\":\"{shown}/current\"{},\"message\":\"x\"}}\n", mark("file"));
+        assert!(run(&[]).ends_with(&wanted), "{} is not {wanted}", run(&[]));
+        let wanted = format!(",\"directory\":\"{shown}\"{},\"files\":1,", mark("directory"));
+        assert!(run(&["--stat"]).contains(&wanted), "{} has no {wanted}", run(&["--stat"]));
+    }
 }
 
 #[test]

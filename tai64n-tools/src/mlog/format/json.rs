@@ -1,5 +1,5 @@
-//! A line as a JSON object: `time` in UTC and `label`, both null without a stamp, `service`, `file`, `message`; and `escaped`, true,
-//! where the message is not UTF-8.
+//! A line as a JSON object: `time` in UTC and `label`, both null without a stamp, `service`, `file`, `message`; and `file_escaped` or
+//! `escaped`, true, where the file's name or the message is not UTF-8.
 
 use super::Origin;
 use crate::escape::for_json;
@@ -30,7 +30,9 @@ impl Json {
         out.extend_from_slice(b",\"service\":");
         for_json(from.service.as_bytes(), out);
         out.extend_from_slice(b",\"file\":");
-        for_json(from.file.as_os_str().as_encoded_bytes(), out);
+        if for_json(from.file.as_os_str().as_encoded_bytes(), out) {
+            out.extend_from_slice(b",\"file_escaped\":true");
+        }
         out.extend_from_slice(b",\"message\":");
         let message = stamp.map_or(0, |stamp| stamp.len.min(line.len()));
         if for_json(&line[message..], out) {
