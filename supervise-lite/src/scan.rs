@@ -252,7 +252,7 @@ pub struct Scan {
     /// A log pipe was refused since the last look.
     refused: bool,
     watched: bool,
-    /// An earlier svscan was killed: its supervises may have our services.
+    /// An earlier svscan was killed, or still stops: its supervises may have our services.
     succeeds: bool,
     looked: Option<Duration>,
     asked: bool,
@@ -281,7 +281,8 @@ impl Scan {
         }
     }
 
-    /// An earlier svscan of this directory was killed: who has a service that ours cannot take is of that one, and no stranger.
+    /// An earlier svscan of this directory was killed, or still stops: who has a service that ours cannot take is of that one, and
+    /// no stranger.
     pub fn succeed(&mut self) {
         self.succeeds = true;
     }

@@ -24,7 +24,7 @@ const LOCK: &str = ".svscan";
 #[derive(Debug)]
 pub struct ScanDir {
     dir: OwnedFd,
-    /// What is locked, while we have the lock.
+    /// What is locked, until another svscan may have it.
     lock: Option<OwnedFd>,
 }
 
@@ -66,8 +66,8 @@ impl ScanDir {
         }
     }
 
-    /// Notes in the file that is locked that svscan runs, until [`unlock`](ScanDir::unlock). Whether that stood there already:
-    /// an earlier one was killed since the machine was started, and its supervises may be there still.
+    /// Notes in the file that is locked that svscan runs, until its [`end`](ScanDir::end). Whether that stood there already: an
+    /// earlier one was killed since the machine was started, or still stops, and its supervises may be there still.
     ///
     /// Where there is no such file nothing is noted, and none was killed.
     pub fn begin(&self) -> bool {
@@ -83,12 +83,21 @@ impl ScanDir {
         was_killed
     }
 
-    /// Lets another svscan have the directory. From here on this one stops in order.
-    pub fn unlock(&mut self) {
-        if let Some(lock) = self.lock.take() {
-            let _ = ftruncate(&lock, 0);
-            // The directory itself stays open. What was not locked is what was wanted.
-            let _ = flock(&lock, FlockOperation::Unlock);
+    /// Lets another svscan have the directory. From here on this one stops in order, and until its [`end`](ScanDir::end) the
+    /// next one finds its supervises there, as after a kill.
+    pub fn unlock(&self) {
+        if let Some(lock) = &self.lock {
+            // What was not locked is what was wanted.
+            let _ = flock(lock, FlockOperation::Unlock);
+        }
+    }
+
+    /// Notes that nothing of ours is left. Where another svscan has the directory meanwhile, what is noted is its own.
+    pub fn end(&self) {
+        if let Some(lock) = &self.lock
+            && flock(lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            let _ = ftruncate(lock, 0);
         }
     }
 
@@ -303,12 +312,17 @@ mod tests {
     #[test]
     fn one_that_was_killed_is_known_to_the_next() {
         let scratch = tempfile::tempdir().expect("a directory");
-        let check = |wanted: bool, in_order: bool| {
+        let begin = |wanted: bool| {
             let mut dir = ScanDir::open(scratch.path()).expect("own directory");
             assert_eq!((dir.begin(), dir.lock()), (false, Locked::Yes));
             assert_eq!(dir.begin(), wanted);
+            dir
+        };
+        let check = |wanted: bool, in_order: bool| {
+            let dir = begin(wanted);
             if in_order {
                 dir.unlock();
+                dir.end();
             }
         };
         check(false, true);
@@ -320,5 +334,14 @@ mod tests {
         fs::write(scratch.path().join(LOCK), "another boot").expect("own directory");
         check(false, false);
         check(true, true);
+        // One that is killed in its stop, with the next there or not.
+        begin(false).unlock();
+        let first = begin(true);
+        first.unlock();
+        let second = begin(true);
+        first.end();
+        drop(second);
+        check(true, true);
+        check(false, true);
     }
 }

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, prlimit};
 use tests::tree::{
     COUNTS, LEAVES_ORPHANS, LOGS, SOON, Tree, arguments, children, figure, is_running, name, proc,
 };
-use tests::{Cmd, LogDir, Scratch, Signal, original, program, wait_for, wait_until};
+use tests::{Cmd, LogDir, Running, Scratch, Signal, original, program, wait_for, wait_until};
 
 const SLEEP: &str = "exec sleep 1000";
 /// A logger that keeps all it reads.
@@ -184,6 +184,45 @@ fn a_service_that_comes_back_after_a_kill_of_svscan_has_its_logger_back() {
         assert!(!out.messages().contains("left unread"), "{out}");
         tree.wait_for_peace();
         tree.has_every_line("a", 2);
+    }
+}
+
+/// A stop waits for a slow service. Meanwhile svscan is killed, or the next one is started, or both.
+#[test]
+fn one_that_is_killed_in_its_stop_leaves_the_next_its_services_with_their_loggers() {
+    let slow = COUNTS.replace("trap '", "trap 'until [ -e go ]; do sleep 0.01; done; ");
+    for (meanwhile, killed) in [(false, true), (true, true), (true, false)] {
+        let mut tree = Tree::new(&[&supervise(), &program("multilog")]);
+        tree.service("a", &slow, LOGS);
+        let first = tree.command(&svscan()).spawn_on(Stdio::null());
+        tree.wait_until_it_counts("a");
+        let log = tree.supervise("a/log", None);
+        first.signal(Signal::TERM);
+        wait_until(SOON, "it stops", || tree.status("a").is_some_and(|(_, want)| want == b'd'));
+        let mut first = Some(first);
+        let mut kill = || first.take().map(Running::kill);
+        if !meanwhile {
+            kill();
+        }
+        tree.start(&svscan());
+        wait_until(SOON, "its supervise cannot begin", || tree.said().contains("acquire a/supervise/lock"));
+        if killed {
+            kill();
+        }
+        fs::write(tree.join("store/a/go"), "").expect("own directory");
+        wait_until(SOON, "the old logger has gone", || !is_running(log));
+        if let Some(first) = first {
+            let out = first.wait_open();
+            assert_eq!((out.status(), out.messages()), ("exit 0".into(), String::new()));
+        }
+        tree.supervise("a/log", Some(log));
+        std::thread::sleep(Duration::from_millis(1500));
+        let out = tree.stop();
+        assert_eq!(out.status(), "exit 0");
+        assert!(!out.messages().contains("left unread"), "{out}");
+        tree.wait_for_peace();
+        tree.has_every_line("a", 2);
+        assert_eq!(fs::metadata(tree.join("service/.svscan")).expect("its lock").len(), 0);
     }
 }
 

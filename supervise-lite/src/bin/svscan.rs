@@ -136,6 +136,7 @@ impl Svscan {
                 }
             }
         }
+        self.dir.end();
     }
 
     /// Waits for a signal, a change, or the time.
