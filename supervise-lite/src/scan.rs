@@ -37,7 +37,8 @@ const TOLD_AT_LAST: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(10);
 /// How often a logger that ended and left lines in the pipe is started again in a stop.
 const DRAINS: u32 = 3;
-/// The same for a removed service, at longer and longer intervals: nobody waits.
+/// The same for a removed service, at longer and longer intervals: nobody waits. One that ran for longer than any of these is not
+/// counted.
 const DRAINS_OF_REMOVED: u32 = 8;
 
 /// A directory, whatever names it has.
@@ -162,7 +163,7 @@ struct Drain {
     tell: Option<(Duration, Duration)>,
     /// It waits to be started again.
     again: bool,
-    /// How often it was.
+    /// How often it was, one time soon after the other.
     count: u32,
 }
 
@@ -568,6 +569,7 @@ impl Scan {
         supervise.pid = None;
         let early = now < supervise.started + PACE;
         supervise.failures = if failed && early { supervise.failures.saturating_add(1) } else { 0 };
+        let was_long = now >= supervise.started + IDLE;
         // A stop is not held up for longer than it must, nor a service that fills the pipe.
         let longest = if self.stopping || main_runs { FAILING } else { IDLE };
         let pause = match supervise.failures.checked_sub(1) {
@@ -583,7 +585,12 @@ impl Scan {
         match role {
             _ if service.present && service.ready && !self.stopping => (),
             Role::Main => actions.extend(self.main_is_gone(id, now)),
-            Role::Log if service.main.pid.is_none() => actions.push(Action::Rest(id)),
+            Role::Log if service.main.pid.is_none() => {
+                if let Some(drain) = service.drain.as_mut().filter(|_| was_long && !self.stopping) {
+                    drain.count = 0;
+                }
+                actions.push(Action::Rest(id));
+            }
             // Its service may fill the pipe before it ends.
             Role::Log => service.drain = Some(Drain { tell: None, again: true, count: 0 }),
         }

@@ -464,6 +464,28 @@ fn the_lines_of_a_removed_service_are_given_up_late_and_also_without_its_directo
     }
 }
 
+/// A process that the service left behind writes for weeks, and each day somebody restarts the logger.
+#[test]
+fn the_logger_of_a_removed_service_that_runs_for_long_is_not_given_up() {
+    let mut world = World::new(vec![link("a", 1, Log::Directory)]);
+    world.settle();
+    world.entries.clear();
+    world.leaves_lines = true;
+    world.ends(world.pid(1, Role::Main), false);
+    for day in 0..3 * DRAINS_OF_REMOVED {
+        world.later(100.0);
+        world.ends(world.pid(1, Role::Log), false);
+        assert_eq!(World::starts(&world.later(0.1)), ["the log of a"], "day {day}");
+    }
+    // In a stop it is.
+    world.stop();
+    for _ in 0..=DRAINS {
+        world.later(100.0);
+        world.ends(world.pid(1, Role::Log), false);
+    }
+    assert!(world.scan.is_over());
+}
+
 #[test]
 fn a_service_that_runs_is_not_forgotten_though_its_logger_cannot_be_started() {
     let mut world = World::new(vec![link("a", 1, Log::Directory)]);
