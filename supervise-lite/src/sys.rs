@@ -21,7 +21,7 @@ static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
 /// Which of the descriptors 0, 1, 2 were closed when we started.
 static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 
-/// The signals that were blocked when we started, signal n as bit n - 1.
+/// The signals that were blocked when we started, signal n as bit n - 1, until [`forget_blocked`].
 static BLOCKED: AtomicU64 = AtomicU64::new(0);
 
 /// Runs before `main`, and before the runtime that surrounds it.
@@ -211,6 +211,11 @@ impl AsFd for Child {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.report.as_fd()
     }
+}
+
+/// What [`spawn`] starts from here on has no signal blocked, whatever we were started with, as where a shell starts it.
+pub fn forget_blocked() {
+    BLOCKED.store(0, Relaxed);
 }
 
 /// Starts a program in a child: descriptors, directory, limit, then SIGCHLD by default and not blocked, SIGPIPE and the mask

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, kill_process, kill_process_group};
-use tests::tree::{COUNTS, LEAVES_ORPHANS, LOGS, SOON, Tree, arguments, children, is_running, name};
+use tests::tree::{COUNTS, LEAVES_ORPHANS, LOGS, SOON, Tree, arguments, children, is_running, name, proc};
 use tests::{Cmd, LogDir, Signal, program, wait_for, wait_until};
 
 const SLEEP: &str = "exec sleep 1000";
@@ -86,6 +86,25 @@ fn the_tree_is_that_of_the_original() {
     assert_eq!(out.status(), "exit 0", "{out}");
     tree.wait_for_peace();
     wait_until(SOON, "readproctitle ends", || !is_running(title));
+}
+
+/// The shell of the original starts its children with no signal blocked, and opens each /dev/null one way.
+#[test]
+fn what_was_blocked_at_its_start_is_not_in_a_service_nor_can_that_write_to_its_input() {
+    let mut tree = tree();
+    tree.service("a", SLEEP, "");
+    if !tree.boot(&["env", "--block-signal=TERM,USR1,CHLD"]) {
+        return;
+    }
+    let pid = tree.pid("a", None);
+    let file = |inside: &str| fs::read_to_string(proc(pid, inside)).expect("it runs");
+    wait_until(SOON, "sleep runs", || name(pid) == "sleep");
+    assert!(file("status").contains("\nSigBlk:\t0000000000000000\n"), "{}", file("status"));
+    let flags = file("fdinfo/0");
+    let flags = flags.lines().find_map(|line| line.strip_prefix("flags:\t")).expect("it is open");
+    assert_eq!(u32::from_str_radix(flags, 8).expect("a number") & 3, 0, "only to be read");
+    assert_eq!(tree.stop().status(), "exit 0");
+    tree.wait_for_peace();
 }
 
 #[test]

@@ -78,6 +78,7 @@ struct Boot {
     signals: Signals,
     errors: Errors,
     environment: Words,
+    /// For what nobody is to read.
     null: OwnedFd,
     svscan: Pid,
     passer: Reader,
@@ -87,10 +88,14 @@ struct Boot {
 impl Boot {
     /// Starts everything.
     fn new(directory: &OsStr) -> Result<Boot, Failure> {
-        let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|errno| (&b"open /dev/null"[..], errno))?;
+        let open_null = |way| {
+            open("/dev/null", way | OFlags::CLOEXEC, Mode::empty())
+                .map_err(|errno| (&b"open /dev/null"[..], errno))
+        };
+        let (input, null) = (open_null(OFlags::RDONLY)?, open_null(OFlags::WRONLY)?);
         // Whoever we got them from must not wait for us. The numbers are always open.
-        let _ = (dup2_stdin(&null), dup2_stdout(&null));
+        let _ = (dup2_stdin(&input), dup2_stdout(&null));
+        sys::forget_blocked();
         let listened = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGALRM, Signal::SIGCHLD];
         let signals = Signals::listen(&listened).map_err(|errno| (&b"receive signals"[..], errno))?;
         let mut errors = Errors::new().map_err(|errno| (&b"create pipe"[..], errno))?;
@@ -99,7 +104,7 @@ impl Boot {
         let directory = CString::new(directory.as_bytes()).unwrap_or_default();
         let arguments = Words::new(vec![c"svscan".to_owned(), directory]);
         let output = errors.writer().unwrap_or(null.as_fd());
-        let descriptors = [(null.as_fd(), 0), (output, 1), (output, 2)];
+        let descriptors = [(input.as_fd(), 0), (output, 1), (output, 2)];
         let svscan = start("svscan", &arguments, &environment, &descriptors)
             .map_err(|errno| (&b"start svscan"[..], errno))?;
         errors.shut();
