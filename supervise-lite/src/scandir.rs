@@ -13,18 +13,21 @@ use rustix::io::{pread, pwrite};
 use rustix::process::geteuid;
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 /// Room for many entries at once.
 const BUFFER_BYTES: usize = 8192;
 
 /// The file that is locked: whoever may read the directory could lock that.
 const LOCK: &str = ".svscan";
+/// For so long whoever has locked the directory has time to lock a file that has just been made.
+const HEED: Duration = Duration::from_secs(1);
 
 /// The open scan directory.
 #[derive(Debug)]
 pub struct ScanDir {
     dir: OwnedFd,
-    /// What is locked, until another svscan may have it.
+    /// The file that is locked, until another svscan may have it; `None` where there is only the directory to lock.
     lock: Option<OwnedFd>,
 }
 
@@ -47,22 +50,59 @@ impl ScanDir {
         Ok(ScanDir { dir, lock: None })
     }
 
-    /// Takes the lock that all svscans of this suite take, without waiting: on a file that nobody else may open, or, where
-    /// none can be made, on the directory. It is held while this value lives.
+    /// Takes the lock that all svscans of this suite take: on a file that nobody else may open, and on the directory, which
+    /// alone decides where there can be no file. It is held while this value lives.
+    ///
+    /// Waits only where the file was missing and the directory is locked: maybe by one that could not make the file, or whose
+    /// file was removed, and that [sees it come](ScanDir::renew); maybe by a stranger, who cannot open it.
     pub fn lock(&mut self) -> Locked {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = openat(&self.dir, LOCK, flags, Mode::from_raw_mode(0o600));
-        let Ok(lock) = file.and_then(ours_alone).or_else(|_| rustix::io::fcntl_dupfd_cloexec(&self.dir, 0))
-        else {
-            return Locked::Cannot(Errno::MFILE);
+        let directory = flock(&self.dir, FlockOperation::NonBlockingLockExclusive);
+        let file = self.open_lock();
+        if matches!(file, Ok((_, true))) && directory == Err(Errno::WOULDBLOCK) {
+            std::thread::sleep(HEED);
+        }
+        self.lock = file.ok().map(|(file, _)| file);
+        let locked = match &self.lock {
+            Some(file) => flock(file, FlockOperation::NonBlockingLockExclusive),
+            None => directory,
         };
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {
-                self.lock = Some(lock);
-                Locked::Yes
-            }
+        let refusal = match locked {
+            Ok(()) => return Locked::Yes,
             Err(Errno::WOULDBLOCK) => Locked::Taken,
             Err(errno) => Locked::Cannot(errno),
+        };
+        // One of the two may be ours.
+        self.unlock();
+        self.lock = None;
+        refusal
+    }
+
+    /// Opens the file that is to be locked. Whether it was missing.
+    fn open_lock(&self) -> Result<(OwnedFd, bool), Errno> {
+        let open = |way| {
+            let flags = way | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            openat(&self.dir, LOCK, flags, Mode::from_raw_mode(0o600)).and_then(ours_alone)
+        };
+        match open(OFlags::RDWR) {
+            Err(Errno::NOENT) => Ok((open(OFlags::RDWR | OFlags::CREATE)?, true)),
+            // A file system that went read-only: it can be locked all the same.
+            Err(_) => Ok((open(OFlags::RDONLY)?, false)),
+            Ok(file) => Ok((file, false)),
+        }
+    }
+
+    /// Sees to it that the next one finds what we have locked: the file may have been removed, or can only now be made.
+    pub fn renew(&mut self) {
+        let there = statat(&self.dir, LOCK, AtFlags::SYMLINK_NOFOLLOW).as_ref().map(id_of).ok();
+        let ours = self.lock.as_ref().and_then(|lock| fstat(lock).as_ref().map(id_of).ok());
+        if ours.is_some() && ours == there {
+            return;
+        }
+        if let Ok((file, _)) = self.open_lock()
+            && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            self.lock = Some(file);
+            self.begin();
         }
     }
 
@@ -86,9 +126,9 @@ impl ScanDir {
     /// Lets another svscan have the directory. From here on this one stops in order, and until its [`end`](ScanDir::end) the
     /// next one finds its supervises there, as after a kill.
     pub fn unlock(&self) {
-        if let Some(lock) = &self.lock {
+        for locked in std::iter::once(&self.dir).chain(&self.lock) {
             // What was not locked is what was wanted.
-            let _ = flock(lock, FlockOperation::Unlock);
+            let _ = flock(locked, FlockOperation::Unlock);
         }
     }
 
@@ -296,7 +336,7 @@ mod tests {
         let check = || {
             let mut dir = ScanDir::open(scratch.path()).expect("own directory");
             assert_eq!(dir.lock(), Locked::Yes);
-            dir.lock.expect("it is locked")
+            dir
         };
         fs::write(&lock, "").expect("own directory");
         fs::set_permissions(&lock, fs::Permissions::from_mode(0o644)).expect("own file");
@@ -306,7 +346,9 @@ mod tests {
         fs::remove_file(&lock).expect("own file");
         rustix::fs::mknodat(CWD, &lock, FileType::Fifo, Mode::from_raw_mode(0o600), 0)
             .expect("own directory");
-        assert!(is_directory(&fstat(check()).expect("it is open")));
+        let dir = check();
+        assert!(dir.lock.is_none());
+        assert_eq!(ScanDir::open(scratch.path()).expect("own directory").lock(), Locked::Taken);
     }
 
     #[test]

@@ -336,6 +336,25 @@ pub fn figure(pid: Pid, name: &str) -> u64 {
 }
 
 impl Tree {
+    /// Whether mounts can be made here: only for the superuser. If not, after a line that says so.
+    #[must_use]
+    pub fn can_mount(&self) -> bool {
+        let probe = Cmd::new("true").behind(self.on_a_read_only_view()).run(b"");
+        if probe.status() != "exit 0" {
+            crate::rig::skipped("no namespace of mounts can be made here");
+        }
+        probe.status() == "exit 0"
+    }
+
+    /// The words before a command to whom the scan directory, and nothing else, is read-only.
+    #[must_use]
+    pub fn on_a_read_only_view(&self) -> Vec<String> {
+        let mount =
+            "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" || exit 99; shift; exec \"$@\"";
+        let service = self.join("service").display().to_string();
+        ["unshare", "-m", "sh", "-c", mount, "sh"].map(String::from).into_iter().chain([service]).collect()
+    }
+
     /// Starts `svscanboot` in a process group of its own, where its fixed `PATH` leads to `bin` first; `before`: words of what
     /// starts it. False, after a line that says so, where no mount can be made: only for the superuser.
     pub fn boot(&mut self, before: &[&str]) -> bool {

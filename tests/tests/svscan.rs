@@ -128,6 +128,63 @@ fn a_lock_on_the_directory_itself_keeps_no_svscan_out() {
     assert!(!tree.join("elsewhere").exists());
 }
 
+/// A file system that went read-only, and one that was at the start of the first: what the two can open is not the same.
+#[test]
+fn a_second_svscan_is_refused_also_where_one_of_them_cannot_write() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.service("a", SLEEP, "");
+    if !tree.can_mount() {
+        return;
+    }
+    for (first, second) in [(false, true), (true, false), (true, true)] {
+        let command = |read_only: bool| {
+            let command = tree.command(&svscan());
+            if read_only { command.behind(tree.on_a_read_only_view()) } else { command }
+        };
+        let (first, second) = (command(first), command(second));
+        tree.run(first);
+        let pid = tree.pid("a", None);
+        let second = second.run(b"");
+        assert!(second.messages().ends_with("another svscan is running there\n"), "{second}");
+        assert_eq!(second.status(), "exit 111");
+        assert_eq!(tree.pid("a", None), pid);
+        assert_eq!(tree.stop().status(), "exit 0");
+        fs::remove_file(tree.join("service/.svscan")).unwrap_or_default();
+    }
+}
+
+/// As by `rsync --delete`.
+#[test]
+fn a_lock_that_is_removed_is_made_again() {
+    let mut tree = Tree::new(&[&supervise()]);
+    tree.service("a", SLEEP, "");
+    let lock = tree.join("service/.svscan");
+    let begins = |tree: &Tree| {
+        wait_until(SOON, "it is noted that it runs", || fs::metadata(&lock).is_ok_and(|lock| lock.len() > 0));
+        tree.pid("a", None)
+    };
+    tree.start(&svscan());
+    let pid = begins(&tree);
+    let is_refused = || {
+        let second = tree.command(&svscan()).run(b"");
+        assert!(second.messages().ends_with("another svscan is running there\n"), "{second}");
+    };
+    fs::remove_file(&lock).expect("its lock");
+    begins(&tree);
+    is_refused();
+    // The first has no time for it.
+    tree.svscan().signal(Signal::STOP);
+    fs::remove_file(&lock).expect("its lock");
+    std::thread::scope(|scope| {
+        scope.spawn(is_refused);
+        std::thread::sleep(Duration::from_millis(100));
+        tree.svscan().signal(Signal::CONT);
+    });
+    assert_eq!(begins(&tree), pid);
+    assert_eq!(tree.stop().messages(), "");
+    assert_eq!(fs::metadata(&lock).expect("its lock").len(), 0);
+}
+
 /// svscan was killed, and another one started by hand: the supervises of the first have the services.
 #[test]
 fn a_stop_reaches_what_an_earlier_svscan_has_left() {

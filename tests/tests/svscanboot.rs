@@ -230,10 +230,18 @@ fn a_running_svscan_is_left_alone() {
     }
     let (main, log) = (tree.pid("a", None), tree.pid("a/log", None));
     let dir = tree.join("service");
-    let second = Cmd::new(tree.join("bin/svscanboot")).arg(&dir).run(b"");
     let held =
         format!("svscanboot: fatal: unable to lock {}: another svscan is running there\n", dir.display());
-    assert_eq!((second.status(), second.messages()), ("exit 111".into(), held));
+    let second = || Cmd::new(tree.join("bin/svscanboot")).arg(&dir);
+    let is_refused = |second: Cmd| {
+        let second = second.run(b"");
+        assert_eq!((second.status(), second.messages()), ("exit 111".into(), held.clone()));
+    };
+    is_refused(second());
+    // The file system went read-only; somebody removed the lock.
+    is_refused(second().behind(tree.on_a_read_only_view()));
+    fs::remove_file(dir.join(".svscan")).expect("its lock");
+    is_refused(second());
     let svscan = child(&tree, "svscan", None);
     tree.svscan().signal(Signal::HUP);
     tree.svscan().settle();

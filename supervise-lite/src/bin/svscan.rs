@@ -177,6 +177,7 @@ impl Svscan {
     }
 
     fn look(&mut self, now: Duration) -> Vec<Action> {
+        self.dir.renew();
         let moved = self.changes.as_mut().map_or_else(HashSet::new, Changes::moved);
         let entries = self.dir.entries(&moved);
         self.scan.look(entries, now)
