@@ -578,7 +578,7 @@ fn row_17_what_is_not_a_regular_file_is_refused() {
     let link = |at: &Path| std::os::unix::fs::symlink("../elsewhere", at).is_ok();
     let dangling = |at: &Path| std::os::unix::fs::symlink("../nowhere", at).is_ok();
     let kinds: [&dyn Fn(&Path) -> bool; 6] = [&fifo, &runnable_fifo, &device, &socket, &link, &dangling];
-    for name in ["current", "previous", "processed"] {
+    for name in ["current", "previous", "processed", "lock"] {
         for make in kinds {
             let world = World::new(&[("current", OPEN, "old\n")]);
             fs::write(world.scratch.join("elsewhere"), "precious\n").expect("own directory");

@@ -5,7 +5,7 @@
 
 use super::Writer;
 use super::home::{Home, Name};
-use crate::disk::{Disk, How};
+use crate::disk::{Disk, How, Kind};
 use crate::strerr::{Errno, Error};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,12 +44,21 @@ struct Says {
 }
 
 impl<D: Disk> Lock<D> {
-    /// Opens and locks it.
-    pub(super) fn take(disk: &D, dir: &D::Dir) -> Result<Self, Errno> {
-        let file = disk.open(dir, Name::Lock.os(), How::Lock)?;
-        hold(disk, &file)?;
-        let is_shared = disk.stat_file(&file).is_ok_and(|stat| stat.links > 1);
-        Ok(Lock { file, is_shared, says: Mutex::default() })
+    /// Opens and locks it. `shown`: the directory, for messages.
+    pub(super) fn take(disk: &D, dir: &D::Dir, shown: &str) -> Result<Self, Error> {
+        let refused = |errno| Error::new(format!("lock directory {shown}"), errno);
+        let is_no_file = |errno| Error::new(format!("open {shown}/{}", Name::Lock.text()), errno);
+        let file = disk.open(dir, Name::Lock.os(), How::Lock).map_err(|errno| match errno {
+            Errno::LOOP | Errno::NXIO => is_no_file(errno),
+            errno => refused(errno),
+        })?;
+        let stat = disk.stat_file(&file).ok();
+        // A FIFO or a device can be opened and locked, but says nothing of the last writer, and keeps nothing for the next.
+        if stat.is_some_and(|stat| stat.kind != Kind::Regular) {
+            return Err(is_no_file(Errno::NXIO));
+        }
+        hold(disk, &file).map_err(refused)?;
+        Ok(Lock { file, is_shared: stat.is_some_and(|stat| stat.links > 1), says: Mutex::default() })
     }
 
     pub(super) fn is_shared(&self) -> bool {

@@ -149,8 +149,7 @@ impl<D: Disk> Opened<D> {
         let _ = disk.make_dir(&config.dir);
         let dir = disk.open_dir(&config.dir);
         let dir = dir.map_err(|errno| Error::new(format!("open directory {shown}"), errno))?;
-        let lock = Lock::take(&disk, &dir);
-        let lock = lock.map_err(|errno| Error::new(format!("lock directory {shown}"), errno))?;
+        let lock = Lock::take(&disk, &dir, &shown)?;
         let home = Home::new(disk, dir, config, lock);
         let found = Found::look(&home)?;
         if found.current.is_some() {
