@@ -81,7 +81,8 @@ impl Script {
             parser.script.warnings.push(nowhere.to_owned());
         } else {
             for argument in std::mem::take(&mut parser.held) {
-                parser.warn(&argument, "it is for destinations behind it, and there is none; ignored");
+                let kind = if is_setting(&argument) { "directories" } else { "destinations" };
+                parser.warn(&argument, &format!("it is for {kind} behind it, and there is none; ignored"));
             }
         }
         parser.script
@@ -108,7 +109,7 @@ struct Parser {
     language: Language,
     ceiling: u64,
     config: Config,
-    /// Actions behind the last destination, which say something of the next.
+    /// Actions that no destination has come for yet: any will do for patterns, a directory alone for settings.
     held: Vec<OsString>,
 }
 
@@ -128,7 +129,7 @@ impl Parser {
         let Some((&letter, rest)) = bytes.split_first() else {
             return self.warn(argument, "an empty action is ignored");
         };
-        if b"+-FSRsnUyrbap!w".contains(&letter) {
+        if b"+-FSR".contains(&letter) || is_setting(argument) {
             self.held.push(argument.to_owned());
         }
         match letter {
@@ -197,7 +198,8 @@ impl Parser {
     }
 
     fn destination(&mut self, sink: Sink) {
-        self.held.clear();
+        let is_directory = matches!(sink, Sink::Cyclog(_));
+        self.held.retain(|argument| !is_directory && is_setting(argument));
         self.script.destinations.push(Destination { rules: self.script.rules.len(), sink });
     }
 
@@ -323,6 +325,11 @@ impl Parser {
     fn warn(&mut self, argument: &OsStr, what: &str) {
         self.script.warnings.push(format!("action {}: {what}", argument.as_bytes().escape_ascii()));
     }
+}
+
+/// Whether an action says something of directories, and of nothing else.
+fn is_setting(argument: &OsStr) -> bool {
+    argument.as_bytes().first().is_some_and(|letter| b"snUyrbap!w".contains(letter))
 }
 
 fn path(bytes: &[u8]) -> PathBuf {
@@ -529,7 +536,8 @@ mod tests {
         check(&["i"], Some(StampKind::Rfc3339), 0);
         check(&["./a", "i"], None, 1);
         check(&["T"], Some(StampKind::Accustamp), 0);
-        check(&["s5000", "t"], None, 1);
+        // One for the setting, which no directory follows.
+        check(&["s5000", "t"], None, 2);
         check(&["quux", ""], None, 2);
     }
 
@@ -549,7 +557,8 @@ mod tests {
         let check = |actions: &[&str], wanted: &[&str]| {
             let script = Script::parse(actions.iter().copied());
             let ignored = |action: &&str| {
-                format!("action {action}: it is for destinations behind it, and there is none; ignored")
+                let kind = if action.starts_with(['+', '-', 'R']) { "destinations" } else { "directories" };
+                format!("action {action}: it is for {kind} behind it, and there is none; ignored")
             };
             let wanted: Vec<_> = wanted.iter().map(ignored).collect();
             assert_eq!(script.warnings, wanted, "{actions:?}");
@@ -557,6 +566,16 @@ mod tests {
         check(&["t", "./main", "s16777215", "n20"], &["s16777215", "n20"]);
         check(&["n5", "./main", "-*", "+*fatal*", "e"], &[]);
         check(&["./main", "-*", "=f", "wgz", "!gzip", "b1M", "R", "+x"], &["wgz", "!gzip", "b1M", "R", "+x"]);
+        // Alerts, output and status files have no settings; patterns are for them too.
+        for sink in ["e", "o", "=f"] {
+            check(&["t", "./main", "s4096", "-x", sink], &["s4096"]);
+            check(&["s4096", "-x", sink], &["s4096"]);
+            check(&["n5", "R", "+x", sink, "p0600", "./main"], &[]);
+        }
+        check(
+            &["./main", "U", "y0", "e", "r1d", "a1d", "o", "!x", "-y"],
+            &["U", "y0", "r1d", "a1d", "!x", "-y"],
+        );
     }
 
     #[test]

@@ -55,12 +55,18 @@ impl<'a> Run<'a> {
     fn leads_nowhere(&self) -> String {
         let destination = |action: &String| action.starts_with(['.', '/', 'e', '=']);
         let Some(last) = self.script.iter().rposition(destination) else { return NOWHERE.to_owned() };
-        let settings =
-            self.script[last..].iter().filter(|action| action.starts_with(['+', '-', 's', 'n', '!']));
-        settings
-            .map(|action| {
+        let directory = self.script.iter().rposition(|action| action.starts_with(['.', '/']));
+        let is_setting = |action: &String| action.starts_with(['s', 'n', '!']);
+        let is_pattern = |action: &String| action.starts_with(['+', '-']);
+        let in_vain = self.script.iter().enumerate().filter(|(at, action)| {
+            (is_setting(action) && directory.is_none_or(|directory| *at > directory))
+                || (is_pattern(action) && *at > last)
+        });
+        in_vain
+            .map(|(_, action)| {
                 let shown = action.as_bytes().escape_ascii();
-                format!("multilog: warning: action {shown}: it is for destinations behind it, and there is none; ignored\n")
+                let kind = if is_pattern(action) { "destinations" } else { "directories" };
+                format!("multilog: warning: action {shown}: it is for {kind} behind it, and there is none; ignored\n")
             })
             .collect()
     }
