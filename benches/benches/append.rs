@@ -17,10 +17,10 @@ fn append(c: &mut Criterion) {
         let scratch = scratch.expect("a scratch directory can be made");
         let dir = scratch.path().join("main");
         let config = Config { size, num: 3, sync: Sync::AtRotation, ..Config::new(dir) };
-        let opened = Opened::open(RealDisk, config).expect("the directory is new");
-        let mut cyclog = opened
-            .recover(&Writer::default(), Arc::new(|| ()), &mut |_| ())
-            .expect("there is nothing to mend");
+        let writer = Writer::default();
+        let opened = Opened::open(RealDisk, config, &writer).expect("the directory is new");
+        let mut cyclog =
+            opened.recover(&writer, Arc::new(|| ()), &mut |_| ()).expect("there is nothing to mend");
         let mut group = c.benchmark_group(format!("append/{name}"));
         group.throughput(Throughput::Bytes(batch.len() as u64));
         group.bench_function("logcore", |b| {

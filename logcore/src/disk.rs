@@ -8,7 +8,10 @@ use crate::label::Label;
 use crate::strerr::Errno;
 use command_fds::{CommandFdExt, FdMapping};
 use nix::sys::time::TimeSpec;
-use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, RenameFlags};
+use rustix::fs::{
+    self, Access, AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, RenameFlags, StatxAttributes,
+    StatxFlags,
+};
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsStr;
@@ -52,6 +55,8 @@ pub struct Stat {
     pub inode: u64,
     /// When it was last written to, Unix seconds.
     pub modified: i64,
+    /// Whether it is ours, so that we may set its mode; all files are root's.
+    pub owned: bool,
 }
 
 /// How a file is opened.
@@ -120,6 +125,10 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn stat(&self, dir: &Self::Dir, name: &OsStr) -> Result<Stat>;
     /// What an open file is.
     fn stat_file(&self, file: &Self::File) -> Result<Stat>;
+    /// Whether names in the directory may be made, renamed and removed, as far as that shows before it is done.
+    fn may_change_names(&self, dir: &Self::Dir) -> Result<()>;
+    /// EPERM where `name` has to stay as it is, whoever we are: an attribute of the file system says so.
+    fn may_rename(&self, dir: &Self::Dir, name: &OsStr) -> Result<()>;
     /// Sets the permission bits of an open file.
     fn set_mode(&self, file: &Self::File, mode: u32) -> Result<()>;
     /// Takes the exclusive lock without waiting; EAGAIN when somebody has it. Held until the file is dropped.
@@ -184,6 +193,7 @@ fn kind_of(file_type: FileType) -> Kind {
 }
 
 fn stat_of(stat: fs::Stat) -> Stat {
+    let euid = rustix::process::geteuid();
     Stat {
         kind: kind_of(FileType::from_raw_mode(stat.st_mode)),
         safe: stat.st_mode & Mode::XUSR.as_raw_mode() != 0,
@@ -193,6 +203,7 @@ fn stat_of(stat: fs::Stat) -> Stat {
         links: stat.st_nlink as u64,
         inode: stat.st_ino,
         modified: stat.st_mtime,
+        owned: euid.is_root() || stat.st_uid == euid.as_raw(),
     }
 }
 
@@ -260,6 +271,22 @@ impl Disk for RealDisk {
 
     fn stat_file(&self, file: &File) -> Result<Stat> {
         fs::fstat(file).map(stat_of)
+    }
+
+    fn may_change_names(&self, dir: &OwnedFd) -> Result<()> {
+        match fs::accessat(dir, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+            Err(errno @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => Err(errno),
+            // It may, or the kernel does not say.
+            _ => self.may_rename(dir, OsStr::new(".")),
+        }
+    }
+
+    fn may_rename(&self, dir: &OwnedFd, name: &OsStr) -> Result<()> {
+        let stays = StatxAttributes::IMMUTABLE | StatxAttributes::APPEND;
+        match fs::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty()) {
+            Ok(known) if known.stx_attributes.intersects(stays) => Err(Errno::PERM),
+            _ => Ok(()),
+        }
     }
 
     fn set_mode(&self, file: &File, mode: u32) -> Result<()> {

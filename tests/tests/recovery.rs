@@ -535,11 +535,18 @@ fn rows_08_to_13_the_suffix_of_w_takes_the_place_of_s() {
 /// Ours does not start, names the file, takes no input and changes nothing.
 #[track_caller]
 fn refuses(world: &World, script: &[&str], named: &str) {
+    refuses_as(world, script, named, |cmd| cmd);
+}
+
+#[track_caller]
+fn refuses_as(world: &World, script: &[&str], named: &str, user: impl Fn(Cmd) -> Cmd) {
+    let program = reachable(world);
     let before = Snapshot::of(world.scratch.path());
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     writer.write_all(b"input\n").expect("a pipe holds more");
     let stdin = reader.try_clone().expect("a second descriptor");
-    let out = Cmd::new(program("multilog")).args(script).cwd(world.scratch.path()).spawn_on(stdin).wait();
+    let multilog = Cmd::new(program).args(script).cwd(world.scratch.path());
+    let out = user(multilog).spawn_on(stdin).wait();
     assert_eq!(out.status(), "exit 111", "{out}");
     let said = out.messages();
     assert!(said.starts_with("multilog: fatal: unable to ") && said.contains(named), "{said}");
@@ -642,6 +649,174 @@ fn row_19_when_a_later_directory_is_locked_the_first_one_is_not_touched() {
     let lock = fs::File::create(world.scratch.join("second/lock")).expect("own directory");
     rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).expect("a fresh file");
     refuses(&world, &["./main", "./second"], "./second: temporary failure");
+}
+
+/// What shows only to a user who may not write everywhere, or where there is an attribute that binds root too.
+#[test]
+fn row_19_what_would_fail_only_when_done_is_known_before_the_first_is_touched() {
+    ours_only!();
+    let two = || {
+        let world = World::new(&[("current", OPEN, "old\n"), ("previous", OPEN, "older\n")]);
+        let second = LogDir::new(world.scratch.join("second"));
+        fs::create_dir(second.path()).expect("a fresh directory");
+        for (name, content) in [("lock", ""), ("current", "old\n")] {
+            fs::write(second.join(name), content).expect("own directory");
+        }
+        (world, second)
+    };
+    // What a clean `current` needs is to be written to and unmarked; a dirty one has to be renamed.
+    let (world, second) = two();
+    for name in ["current", "lock"] {
+        std::os::unix::fs::chown(second.join(name), Some(NOBODY), None).ok();
+    }
+    fs::set_permissions(second.path(), fs::Permissions::from_mode(0o555)).expect("own directory");
+    give_away(&world, "main");
+    let script: &[&str] = &["./main", "./second"];
+    refuses_as(&world, script, "./second: access denied", unprivileged);
+    fs::set_permissions(second.path(), fs::Permissions::from_mode(0o755)).expect("own directory");
+    // Descriptors: as many as the first needs, one by one, until both can begin.
+    for most in 6..30 {
+        let (world, _) = two();
+        let before = Snapshot::of(world.scratch.path());
+        let limit = format!("ulimit -n {most}; exec \"$0\" ./main ./second");
+        let few =
+            Cmd::new(program("multilog")).cwd(world.scratch.path()).behind(["sh", "-c", &limit]).run(b"");
+        if few.status() == "exit 0" {
+            assert!(most > 8, "{few}");
+            break;
+        }
+        assert_eq!(before, Snapshot::of(world.scratch.path()), "{most} descriptors: {few}");
+    }
+    // Only appended to: it could be neither renamed nor unmarked.
+    for mode in [OPEN, DONE] {
+        let (world, second) = two();
+        let current = second.join("current");
+        fs::set_permissions(&current, fs::Permissions::from_mode(mode)).expect("own file");
+        let chattr = |how: &str| {
+            std::process::Command::new("chattr")
+                .arg(how)
+                .arg(&current)
+                .status()
+                .is_ok_and(|done| done.success())
+        };
+        if chattr("+a") {
+            let refused =
+                std::panic::catch_unwind(|| refuses(&world, script, "./second/current: permission denied"));
+            assert!(chattr("-a"));
+            refused.expect("it is refused");
+        }
+    }
+}
+
+const NOBODY: u32 = 65534;
+
+/// `main` and what is in it belongs to the user under whom [`unprivileged`] programs run.
+fn give_away(world: &World, dir: &str) {
+    let dir = world.scratch.join(dir);
+    for name in fs::read_dir(&dir).expect("own directory").flatten() {
+        std::os::unix::fs::chown(name.path(), Some(NOBODY), None).ok();
+    }
+    std::os::unix::fs::chown(dir, Some(NOBODY), None).ok();
+}
+
+/// The same program as the user nobody.
+fn unprivileged(cmd: Cmd) -> Cmd {
+    if !rustix::process::geteuid().is_root() {
+        return cmd;
+    }
+    let setuidgid = original("setuidgid").expect("installed together with multilog");
+    cmd.behind([setuidgid.as_os_str(), "nobody".as_ref()])
+}
+
+/// Ours of this tree, where the user nobody can reach it.
+fn reachable(world: &World) -> std::path::PathBuf {
+    let path = world.scratch.join("program");
+    if !path.exists() {
+        fs::copy(program("multilog"), &path).expect("own directory");
+    }
+    path
+}
+
+#[test]
+fn a_clean_current_takes_lines_though_its_directory_cannot_be_written() {
+    let world = World::new(&[("current", DONE, "old\n")]);
+    fs::remove_file(world.main.join("state")).expect("it was made");
+    give_away(&world, "main");
+    fs::set_permissions(world.main.path(), fs::Permissions::from_mode(0o555)).expect("own directory");
+    for path in [Some(reachable(&world)), original("multilog")].into_iter().flatten() {
+        let out =
+            unprivileged(Cmd::new(&path).args(["!cat", "./main"]).cwd(world.scratch.path())).run(b"new\n");
+        assert_eq!(out.status(), "exit 0", "{out}");
+        if path.starts_with(world.scratch.path()) && !uses_original() {
+            let warning = "multilog: warning: unable to change names in directory ./main: access denied; \
+                           lines wait when current is full\n";
+            assert_eq!(out.messages(), warning);
+        }
+    }
+    let lines = world.main.lines();
+    let left = (lines.first(), lines.iter().filter(|line| *line == b"new").count() > 0);
+    assert_eq!(left, (Some(&b"old".to_vec()), true));
+    assert_eq!((world.main.mode("current"), world.main.mode("state")), (Some(DONE), None));
+    fs::set_permissions(world.main.path(), fs::Permissions::from_mode(0o755)).expect("own directory");
+}
+
+#[test]
+fn a_state_that_cannot_be_read_or_made_keeps_nothing_but_the_processor_waiting() {
+    ours_only!();
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let old = "o".repeat(3000) + "\n";
+    let world = World::new(&[("previous", DONE, &old), ("current", DONE, "")]);
+    give_away(&world, "main");
+    std::os::unix::fs::chown(world.main.join("state"), Some(0), None).expect("root");
+    fs::set_permissions(world.main.join("state"), fs::Permissions::from_mode(0o000)).expect("own file");
+    let multilog = Cmd::new(reachable(&world)).args(["s4096", "!cat", "./main"]).cwd(world.scratch.path());
+    let mut running = unprivileged(multilog).spawn();
+    running.send(b"new\n");
+    wait_until(SOON, "the line is there", || world.main.read("current") == b"new\n");
+    wait_until(SOON, "the warning", || {
+        String::from_utf8_lossy(&running.stderr())
+            .contains("unable to open ./main/state, pausing: access denied\n")
+    });
+    fs::set_permissions(world.main.join("state"), fs::Permissions::from_mode(0o644)).expect("own file");
+    wait_until(SOON, "the processor gets its turn", || world.main.old_logs().len() == 1);
+    assert_eq!(running.wait().status(), "exit 0");
+    world.is_left_with(&[("@.s", DONE, &old), ("current", DONE, "new\n"), ("state", OPEN, "")]);
+}
+
+#[test]
+fn a_dirty_file_of_somebody_else_is_set_aside() {
+    ours_only!();
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    // Neither can be written to; the last can, but for its mode.
+    for (name, mode) in [("current", OPEN), ("current", 0o666), ("previous", 0o666)] {
+        for this_boot in [false, true] {
+            let world = World::new(&[(name, mode, "whole\ntorn")]);
+            if this_boot {
+                world.ours_of_this_boot("0:0");
+            }
+            give_away(&world, "main");
+            std::os::unix::fs::chown(world.main.join(name), Some(0), None).expect("root");
+            let multilog = Cmd::new(reachable(&world)).arg("./main").cwd(world.scratch.path());
+            let out = unprivileged(multilog).run(b"new\n");
+            assert_eq!((out.status().as_str(), out.messages().as_str()), ("exit 0", ""), "{out}");
+            let lines = world.main.lines();
+            let lines: Vec<_> = lines.iter().filter(|line| !line.is_empty()).collect();
+            assert_eq!(lines, [&b"whole"[..], b"torn", b"new"], "{name} {mode:o}");
+            assert_eq!(world.main.forms(), ["@.u", "current", "lock", "state"], "{name} {mode:o}");
+            assert_eq!(world.main.mode("current"), Some(DONE));
+        }
+    }
+    // An empty one is no old log.
+    let world = World::new(&[("current", OPEN, "")]);
+    give_away(&world, "main");
+    std::os::unix::fs::chown(world.main.join("current"), Some(0), None).expect("root");
+    let out = unprivileged(Cmd::new(reachable(&world)).arg("./main").cwd(world.scratch.path())).run(b"new\n");
+    assert_eq!((out.status().as_str(), out.messages().as_str()), ("exit 0", ""), "{out}");
+    world.is_left_with(&[("current", DONE, "new\n"), ("state", OPEN, "")]);
 }
 
 // ---- between ours and the original ----

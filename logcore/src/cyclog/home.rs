@@ -146,6 +146,18 @@ impl<D: Disk> Home<D> {
         self.disk.set_mode(file, mode).map_err(|errno| self.error("set mode of", name, errno))
     }
 
+    /// Whether names in the directory may be changed, as far as that shows before it is done.
+    pub(super) fn may_change_names(&self) -> Result<(), Error> {
+        let may = self.disk.may_change_names(&self.dir);
+        may.map_err(|errno| Error::new(format!("change names in directory {}", self.shown()), errno))
+    }
+
+    /// The same of one name.
+    pub(super) fn may_rename(&self, name: Name) -> Result<(), Error> {
+        let may = self.disk.may_rename(&self.dir, name.os());
+        may.map_err(|errno| self.error("rename", name, errno))
+    }
+
     /// fsync of the directory.
     pub(super) fn sync_dir(&self) -> Result<(), Error> {
         self.disk

@@ -125,10 +125,25 @@ pub enum Blocked {
     Finisher,
 }
 
+/// Where lines will go.
+enum Place<D: Disk> {
+    /// The `current` that is there. `safe`: it bears the mark of a clean end.
+    Current { file: D::File, safe: bool },
+    /// A new one, for which a descriptor is held: without one this would show only after other directories were changed.
+    New(D::Dir),
+}
+
 /// An opened, locked, looked-at directory in which nothing has been changed.
 pub struct Opened<D: Disk> {
     home: Home<D>,
-    found: Found,
+    plan: Plan,
+    place: Place<D>,
+    /// A `previous` that a logger of this boot has left.
+    whole: Option<D::File>,
+    /// Whether what is there was last written by us, since the machine was started.
+    this_boot: bool,
+    /// Why no name in it can be changed, if it is so.
+    closed: Option<Error>,
     logs: OldLogs,
     warning: Option<String>,
     /// What `lock` says of the last writer, and how its file began.
@@ -140,10 +155,13 @@ impl<D: Disk> Opened<D> {
     ///
     /// Beside an empty directory or an empty `lock` that was missing, nothing is changed.
     ///
+    /// All that [`recover`](Self::recover) needs is opened, and what it will do is allowed: there only what shows when it
+    /// is done, as on a full disk, can still fail.
+    ///
     /// # Errors
-    /// The directory cannot be opened or is locked; `current` or another file of the protocol is not a regular file or
-    /// cannot be written.
-    pub fn open(disk: D, config: Config) -> Result<Self, Error> {
+    /// The directory cannot be opened or is locked; `current` or another file of the protocol is not a regular file; what
+    /// recovery must change cannot be changed.
+    pub fn open(disk: D, config: Config, writer: &Writer) -> Result<Self, Error> {
         let shown = config.dir.display().to_string();
         // Whatever goes wrong here shows when it is opened.
         let _ = disk.make_dir(&config.dir);
@@ -151,13 +169,26 @@ impl<D: Disk> Opened<D> {
         let dir = dir.map_err(|errno| Error::new(format!("open directory {shown}"), errno))?;
         let lock = Lock::take(&disk, &dir, &shown)?;
         let home = Home::new(disk, dir, config, lock);
-        let found = Found::look(&home)?;
-        if found.current.is_some() {
-            home.open(Name::Current, How::Append)?;
-        }
-        let (logs, warning) = OldLogs::survey(&home)?;
+        let mut found = Found::look(&home)?;
         let last = home.lock.last(&home.disk);
-        Ok(Opened { home, found, logs, warning, last })
+        let this_boot = writer.boot.is_some() && writer.boot == last.0.boot;
+        let whole = if this_boot { recover::whole(&home, &mut found) } else { None };
+        let plan = recover::plan(&found, this_boot, home.config.processor.is_some());
+        let closed = home.may_change_names().err();
+        let place = match plan.current {
+            Current::Continue => {
+                let safe = found.current.is_some_and(|stat| stat.safe);
+                Place::Current { file: home.open(Name::Current, How::Append)?, safe }
+            }
+            Current::Make => {
+                let room = home.disk.open_dir(&home.config.dir);
+                Place::New(room.map_err(|errno| Error::new(format!("open directory {shown}"), errno))?)
+            }
+        };
+        plan.check(&home, &found, closed.as_ref())?;
+        // Last: it also shows that there is a descriptor left for what recovery opens for a moment.
+        let (logs, warning) = OldLogs::survey(&home)?;
+        Ok(Opened { home, plan, place, whole, this_boot, closed, logs, warning, last })
     }
 
     /// Mends what was found, and opens `current`. `say` takes warnings.
@@ -176,14 +207,27 @@ impl<D: Disk> Opened<D> {
         if self.home.lock.is_shared() {
             say(format!("{}/lock has another name: it is not written to", self.home.shown()));
         }
+        if let Some(error) = &self.closed {
+            say(format!("{error}; lines wait when current is full"));
+        }
         let (last, last_begins) = std::mem::take(&mut self.last);
-        let this_boot = writer.boot.is_some() && writer.boot == last.boot;
+        let this_boot = self.this_boot;
         let same_input = writer.input.is_some() && writer.input == last.input;
-        let Mended { moment, current, is_abandoned, first } = self.take_steps(this_boot)?;
+        let Mended { moment, is_abandoned, first } = self.take_steps()?;
         let home = self.home;
-        let (file, mut bytes, tail) = match current {
-            Current::Make => (make_current(&home)?, 0, Tail::Whole),
-            Current::Continue => continue_current(&home, self.found.current.is_some_and(|stat| stat.safe))?,
+        // Without one only a processor has to wait, which tries to make it itself.
+        if self.closed.is_none()
+            && let Err(error) = home.ensure_state()
+            && home.config.processor.is_some()
+        {
+            say(error.to_string());
+        }
+        let (file, mut bytes, tail) = match self.place {
+            Place::New(room) => {
+                drop(room);
+                (make_current(&home)?, 0, Tail::Whole)
+            }
+            Place::Current { file, safe } => continue_current(&home, file, safe)?,
         };
         home.sync_dir()?;
         // The last line of the file before was to go on here, and nothing has come: it ends here, or what comes would be its rest.
@@ -238,11 +282,9 @@ impl<D: Disk> Opened<D> {
     }
 
     /// Carries out what is planned for what was found.
-    fn take_steps(&mut self, this_boot: bool) -> Result<Mended<D>, Error> {
-        let Opened { home, found, logs, .. } = self;
-        let whole = if this_boot { recover::whole(home, found) } else { None };
-        let Plan { steps, current, process } =
-            recover::plan(found, this_boot, home.config.processor.is_some());
+    fn take_steps(&mut self) -> Result<Mended<D>, Error> {
+        let Opened { home, plan, whole, this_boot, logs, .. } = self;
+        let (steps, process, whole) = (std::mem::take(&mut plan.steps), plan.process, whole.take());
         let moment = home.disk.now();
         // It gets its name when its processor is done, and is older than what gets one now.
         let first = (process || whole.is_some()).then(|| logs.namer.next(moment));
@@ -255,14 +297,13 @@ impl<D: Disk> Opened<D> {
         });
         let is_abandoned = steps.contains(&Step::Abandon(Name::Current));
         for step in steps {
-            recover::carry_out(step, home, logs, moment, this_boot)?;
+            recover::carry_out(step, home, logs, moment, *this_boot)?;
             // Each on disk before the next, or an outage could leave a state that is not in the table.
             home.sync_dir()?;
         }
-        home.ensure_state()?;
         let too_many = logs.count > home.config.num.max(2) - 1 || home.config.bytes < u64::MAX;
         let first = first.or_else(|| too_many.then_some(First::Retain));
-        Ok(Mended { moment, current, is_abandoned, first })
+        Ok(Mended { moment, is_abandoned, first })
     }
 }
 
@@ -270,7 +311,6 @@ impl<D: Disk> Opened<D> {
 struct Mended<D: Disk> {
     /// When that was: what got a name got one of this moment.
     moment: Label,
-    current: Current,
     /// The `current` that was there is an old log now.
     is_abandoned: bool,
     /// What the finisher is to begin with.
@@ -299,8 +339,11 @@ fn make_current<D: Disk>(home: &Home<D>) -> Result<D::File, Error> {
 }
 
 /// The `current` that is there. `safe`: it bears the mark of a clean end, which goes to disk before any byte does.
-fn continue_current<D: Disk>(home: &Home<D>, safe: bool) -> Result<(D::File, u64, Tail), Error> {
-    let file = home.open(Name::Current, How::Append)?;
+fn continue_current<D: Disk>(
+    home: &Home<D>,
+    file: D::File,
+    safe: bool,
+) -> Result<(D::File, u64, Tail), Error> {
     let stat = home.disk.stat_file(&file).map_err(|errno| home.error("stat", Name::Current, errno))?;
     home.unmark(&file, Name::Current)?;
     if safe {

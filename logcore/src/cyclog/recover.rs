@@ -16,6 +16,7 @@
 //! | `current` absent | made |
 //! | `current` 0744, or empty | continued |
 //! | `current` 0644 with data, written under this boot | continued: what a killed logger wrote is all there |
+//! | `current` 0644 that is not ours to write to and to unmark | `.u`, and a new one; an empty one is removed |
 //! | `current` 0644 with data, else | `.u`, and a new one: it may not be on disk |
 //!
 //! [`plan`] decides from what was found and touches nothing. Died between two steps, the next start finds another row of the
@@ -42,6 +43,8 @@ pub(super) struct Found {
     pub(super) processed_is_named: bool,
     /// `current` is this very file too: it was being renamed where that is a link and an unlink.
     pub(super) previous_is_current: bool,
+    /// It is not ours to write to or to unmark.
+    pub(super) current_is_foreign: bool,
     /// All of `previous` is there, though it may not be on disk: see [`whole`].
     pub(super) previous_is_whole: bool,
 }
@@ -55,6 +58,16 @@ pub(super) enum Step {
     Finish(Name),
     /// Becomes an old log that may be torn or incomplete.
     Abandon(Name),
+}
+
+impl Step {
+    /// The name it takes away.
+    fn name(self) -> Name {
+        match self {
+            Step::Remove(name) | Step::Finish(name) | Step::Abandon(name) => name,
+            Step::NewstateToState => Name::Newstate,
+        }
+    }
 }
 
 /// What becomes of `current`.
@@ -71,6 +84,32 @@ pub(super) struct Plan {
     pub(super) current: Current,
     /// `previous` is whole and waits for its processor.
     pub(super) process: bool,
+}
+
+impl Plan {
+    /// Whether it can be carried out, as far as that shows without doing it.
+    ///
+    /// `closed`: why no name in the directory can be changed, if it is so: none has to where `current` is clean and alone.
+    pub(super) fn check<D: Disk>(
+        &self,
+        home: &Home<D>,
+        found: &Found,
+        closed: Option<&Error>,
+    ) -> Result<(), Error> {
+        let changes_names = !self.steps.is_empty() || self.current == Current::Make;
+        if let Some(error) = closed.filter(|_| changes_names) {
+            return Err(error.clone());
+        }
+        self.steps.iter().try_for_each(|step| home.may_rename(step.name()))?;
+        if self.current == Current::Continue {
+            let stays = home.disk.may_rename(&home.dir, Name::Current.os());
+            let owned = found.current.is_none_or(|current| current.owned);
+            stays
+                .and(if owned { Ok(()) } else { Err(Errno::PERM) })
+                .map_err(|errno| home.error("set mode of", Name::Current, errno))?;
+        }
+        Ok(())
+    }
 }
 
 impl Found {
@@ -96,6 +135,10 @@ impl Found {
         };
         found.previous_is_named = has_other_name(home, found.previous)?;
         found.processed_is_named = has_other_name(home, found.processed)?;
+        found.current_is_foreign = found.current.is_some_and(|current| {
+            let opened = || home.open(Name::Current, How::Append).map_err(|error| error.errno());
+            !current.owned || matches!(opened(), Err(Some(Errno::ACCESS | Errno::PERM)))
+        });
         let inode = |file: Option<Stat>| file.map(|stat| stat.inode);
         found.previous_is_current = found.current.is_some() && inode(found.current) == inode(found.previous);
         Ok(found)
@@ -116,7 +159,8 @@ fn has_other_name<D: Disk>(home: &Home<D>, file: Option<Stat>) -> Result<bool, E
 /// be opened.
 pub(super) fn whole<D: Disk>(home: &Home<D>, found: &mut Found) -> Option<D::File> {
     let is_done = found.processed.is_some_and(|processed| processed.safe);
-    let previous = found.previous.filter(|previous| !previous.safe && previous.size > 0)?;
+    // One of somebody else could never be marked.
+    let previous = found.previous.filter(|previous| !previous.safe && previous.size > 0 && previous.owned)?;
     if is_done || found.previous_is_named {
         return None;
     }
@@ -190,7 +234,12 @@ pub(super) fn plan(found: &Found, this_boot: bool, processor: bool) -> Plan {
     }
     let current = match current {
         None => Current::Make,
-        Some(current) if current.safe || current.size == 0 || this_boot => Current::Continue,
+        Some(current) if current.safe => Current::Continue,
+        Some(current) if current.size == 0 && found.current_is_foreign => {
+            steps.push(Step::Remove(Name::Current));
+            Current::Make
+        }
+        Some(current) if (current.size == 0 || this_boot) && !found.current_is_foreign => Current::Continue,
         Some(_) => {
             steps.push(Step::Abandon(Name::Current));
             Current::Make
@@ -266,11 +315,11 @@ mod tests {
     use super::*;
 
     fn file(safe: bool, size: u64) -> Option<Stat> {
-        Some(Stat { kind: Kind::Regular, safe, size, links: 1, inode: 1, modified: 0 })
+        Some(Stat { kind: Kind::Regular, safe, size, links: 1, inode: 1, modified: 0, owned: true })
     }
 
     /// `c` current, `p` previous, `r` processed: small 0644, capital 0744; `e` `o` `z` the same, empty; then `n` newstate,
-    /// `=` previous is named, `~` processed is; `&` previous is current.
+    /// `=` previous is named, `~` processed is; `&` previous is current; `!` current is foreign.
     fn found(text: &str) -> Found {
         let mut found = Found::default();
         for letter in text.chars() {
@@ -285,6 +334,7 @@ mod tests {
                 '=' => found.previous_is_named = true,
                 '~' => found.processed_is_named = true,
                 '&' => found.previous_is_current = true,
+                '!' => found.current_is_foreign = true,
                 _ => panic!("no such letter: {letter}"),
             }
         }
@@ -312,6 +362,9 @@ mod tests {
         check("Cp", true, true, &[Abandon(P)], Continue, false);
         check("c", true, false, &[], Continue, false); // 5
         check("c", false, false, &[Abandon(C)], Make, false); // 5b
+        check("c!", true, false, &[Abandon(C)], Make, false); // 5c
+        check("e!", true, false, &[Remove(C)], Make, false);
+        check("C!", true, false, &[], Continue, false); // Refused.
         check("e", false, false, &[], Continue, false); // 6
         check("cp", false, true, &[Abandon(P), Abandon(C)], Make, false); // 7
         check("cp", true, true, &[Abandon(P)], Continue, false);

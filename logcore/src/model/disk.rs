@@ -44,6 +44,7 @@ impl World {
             links: self.files.links(inode),
             inode: inode as u64,
             modified: file.modified,
+            owned: true,
         }
     }
 }
@@ -126,6 +127,16 @@ impl Disk for ModelDisk {
 
     fn stat_file(&self, file: &ModelFile) -> Result<Stat> {
         self.call(Call::StatFile, |world, _| Ok(world.stat(file.inode)))
+    }
+
+    fn may_change_names(&self, _: &PathBuf) -> Result<()> {
+        Ok(())
+    }
+
+    fn may_rename(&self, dir: &PathBuf, name: &OsStr) -> Result<()> {
+        let world = self.0.lock();
+        let stays = world.files.inode(dir, name).is_ok_and(|inode| world.files.inodes[inode].immutable);
+        if stays { Err(Errno::PERM) } else { Ok(()) }
     }
 
     fn set_mode(&self, file: &ModelFile, mode: u32) -> Result<()> {

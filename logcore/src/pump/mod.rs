@@ -131,11 +131,11 @@ impl<I: Io, D: Disk> Pump<I, D> {
                 }
             }
         }
+        let writer = Writer { boot, input: io.identity() };
         let opened: Vec<_> = configs
             .into_iter()
-            .map(|(group, config)| Ok((group, Opened::open(disk.clone(), config)?)))
+            .map(|(group, config)| Ok((group, Opened::open(disk.clone(), config, &writer)?)))
             .collect::<Result<_, Error>>()?;
-        let writer = Writer { boot, input: io.identity() };
         let outlets = opened
             .into_iter()
             .map(|(group, opened)| {

@@ -70,7 +70,7 @@ impl Rig {
     }
 
     fn open(&mut self) -> Result<Log, Error> {
-        let opened = Opened::open(self.disk(), self.config.clone())?;
+        let opened = Opened::open(self.disk(), self.config.clone(), &self.writer)?;
         let said = &mut self.said;
         opened.recover(&self.writer, Arc::new(|| ()), &mut |message| said.push(message))
     }
