@@ -2,7 +2,7 @@
 
 use crate::disk::Disk;
 use crate::split::HEAD_BYTES;
-use crate::strerr::Error;
+use crate::strerr::{self, Error};
 use std::path::{Path, PathBuf};
 
 /// An open status file.
@@ -19,7 +19,7 @@ impl<D: Disk> Status<D> {
     /// It cannot be opened for writing, or is a link.
     pub fn open(disk: D, path: &Path) -> Result<Self, Error> {
         let file = disk.open_status(path);
-        let file = file.map_err(|errno| Error::new(format!("create {}", path.display()), errno))?;
+        let file = file.map_err(|errno| Error::new(format!("create {}", strerr::shown(path)), errno))?;
         Ok(Status { disk, path: path.to_owned(), file })
     }
 
@@ -32,6 +32,6 @@ impl<D: Disk> Status<D> {
         let len = head.len().min(HEAD_BYTES);
         text[..len].copy_from_slice(&head[..len]);
         let written = self.disk.overwrite(&self.file, &text);
-        written.map_err(|errno| Error::new(format!("write {}", self.path.display()), errno))
+        written.map_err(|errno| Error::new(format!("write {}", strerr::shown(&self.path)), errno))
     }
 }

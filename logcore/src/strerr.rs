@@ -3,7 +3,9 @@
 //! Builds messages, never prints them: a library error displays from "unable to" on, and the program puts its name and
 //! level before it, once. Source of shape and words: `strerr_die.c` and `error_str.c` of daemontools 0.76.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 
 /// The system's error number, as every call of this crate reports it.
 pub use rustix::io::Errno;
@@ -53,6 +55,53 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// In messages these characters, which nobody uses, stand for bytes that are no UTF-8: the last 256 of Unicode.
+const FIRST_BYTE: u32 = 0x10_ff00;
+
+/// A name as it stands in a message: as it is, byte for byte, but without control characters, which could play tricks on a
+/// terminal. To be written by way of [`bytes`].
+///
+/// ```
+/// use logcore::strerr::{bytes, shown};
+/// use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+/// let name = OsStr::from_bytes(b"./caf\xe9\n");
+/// assert_eq!(bytes(&shown(name)), b"./caf\xe9\\n");
+/// ```
+pub fn shown(name: impl AsRef<OsStr>) -> String {
+    let mut text = String::new();
+    for chunk in name.as_ref().as_bytes().utf8_chunks() {
+        for character in chunk.valid().chars() {
+            let mut buffer = [0; 4];
+            let utf8 = character.encode_utf8(&mut buffer).as_bytes();
+            if character.is_control() {
+                text.extend(utf8.escape_ascii().map(char::from));
+            } else if u32::from(character) >= FIRST_BYTE {
+                text.extend(utf8.iter().map(|byte| stand_in(*byte)));
+            } else {
+                text.push(character);
+            }
+        }
+        text.extend(chunk.invalid().iter().map(|byte| stand_in(*byte)));
+    }
+    text
+}
+
+fn stand_in(byte: u8) -> char {
+    char::from_u32(FIRST_BYTE + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+/// A message as it is written: the bytes that [`shown`] kept are themselves again.
+pub fn bytes(message: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(message.len());
+    for character in message.chars() {
+        match u32::from(character).checked_sub(FIRST_BYTE).map(u8::try_from) {
+            Some(Ok(byte)) => bytes.push(byte),
+            _ => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    bytes
+}
 
 /// daemontools' words for an errno.
 ///
@@ -168,6 +217,22 @@ pub fn words(errno: Errno) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_stand_in_messages_as_they_are_but_for_control_characters() {
+        let check = |name: &[u8], wanted: &[u8]| {
+            let seen = bytes(&shown(OsStr::from_bytes(name)));
+            assert_eq!(seen, wanted, "{}", name.escape_ascii());
+        };
+        let all: Vec<u8> = (0x20..0x7f).chain(0x80..=0xff).collect();
+        check(&all, &all);
+        for kept in ["", "./täg", "\u{10feff}\u{10ff00}\u{10ff0a}\u{10ffff}", "\u{fffd}", "a\\b"] {
+            check(kept.as_bytes(), kept.as_bytes());
+        }
+        check(b"\x1b[2J\r\n\t\0\x7f\xff", b"\\x1b[2J\\r\\n\\t\\x00\\x7f\xff");
+        check("\u{9b}2J".as_bytes(), b"\\xc2\\x9b2J");
+        assert_eq!(bytes("unable to open ./d"), b"unable to open ./d");
+    }
 
     #[test]
     fn messages_have_the_originals_form() {

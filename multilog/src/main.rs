@@ -10,7 +10,7 @@ use logcore::pump::{End, Pump};
 use logcore::script::Script;
 use logcore::signals::Signals;
 use logcore::stream::Stream;
-use logcore::strerr::Error;
+use logcore::strerr::{self, Error};
 use rustix::stdio::{stderr, stdin, stdout};
 use std::ffi::OsString;
 use std::io::Write;
@@ -78,8 +78,8 @@ const MESSAGE_PIECE: usize = 4096;
 /// Puts our name and the level before a message. When nobody reads standard error any more, or it takes nothing now, the
 /// message is dropped: we have lines to log.
 fn say(level: &str, message: &str) {
-    let text = format!("multilog: {level}: {message}\n");
-    let (mut stream, mut rest) = (Stream::new(stderr()), text.as_bytes());
+    let text = strerr::bytes(&format!("multilog: {level}: {message}\n"));
+    let (mut stream, mut rest) = (Stream::new(stderr()), &text[..]);
     // Nowhere is left to report a failure to report.
     while let Ok(written @ 1..) = stream.write(&rest[..rest.len().min(MESSAGE_PIECE)]) {
         rest = &rest[written..];

@@ -819,6 +819,39 @@ fn a_dirty_file_of_somebody_else_is_set_aside() {
     world.is_left_with(&[("current", DONE, "new\n"), ("state", OPEN, "")]);
 }
 
+#[test]
+fn names_that_are_not_utf_8_stand_in_messages_as_they_are() {
+    use std::os::unix::ffi::OsStrExt;
+    let scratch = Scratch::new();
+    for (name, shown) in [
+        (&b"./d\xe4\xff"[..], &b"./d\xe4\xff"[..]),
+        ("./täg\u{10fffe}".as_bytes(), "./täg\u{10fffe}".as_bytes()),
+        // Harmless to the terminal of whoever reads it; the original shows these as they are.
+        (b"./d\x1b[2J\n\xe4", b"./d\\x1b[2J\\n\xe4"),
+    ] {
+        let said = |path: &Path, shown: &[u8]| {
+            let dir = scratch.join(std::ffi::OsStr::from_bytes(&name[2..]));
+            fs::write(&dir, "a file").expect("own directory");
+            let mut cmd = Cmd::new(path).arg(std::ffi::OsStr::from_bytes(name)).cwd(scratch.path());
+            cmd = cmd.env("LC_ALL", "C");
+            let running = cmd.spawn();
+            let pid = running.pid();
+            let want =
+                [b"multilog: fatal: unable to open directory ", shown, b": not a directory\n"].concat();
+            wait_until(SOON, &format!("{pid:?} says so"), || running.stderr() == want);
+            running.wait();
+        };
+        if !uses_original() {
+            said(&program("multilog"), shown);
+        }
+        if name == shown
+            && let Some(original) = original("multilog")
+        {
+            said(&original, shown);
+        }
+    }
+}
+
 // ---- between ours and the original ----
 
 /// The lines of each file of a directory in which no logger runs, in the order in which they were logged. A `previous` that has

@@ -13,7 +13,7 @@ use super::processor;
 use crate::complaint::{self, Complaint, Pause};
 use crate::disk::{Disk, Ended, How};
 use crate::label::Label;
-use crate::strerr::{Errno, Error};
+use crate::strerr::{self, Errno, Error};
 use crossbeam_channel::{Receiver, Sender, TrySendError, after, bounded, never, select, unbounded};
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -375,7 +375,7 @@ impl<D: Disk> Work<D> {
             Stage::SetAside(name) => match home.disk.rename_new(&home.dir, Name::Previous.os(), name) {
                 Ok(()) | Err(Errno::NOENT) => Ok(Next::To(Stage::Named)),
                 Err(errno) => {
-                    let doing = format!("rename {}/previous to {}", home.shown(), name.display());
+                    let doing = format!("rename {}/previous to {}", home.shown(), strerr::shown(name));
                     Err(Error::new(doing, errno))
                 }
             },

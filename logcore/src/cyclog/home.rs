@@ -4,7 +4,7 @@ use super::lock::Lock;
 use super::{Config, MARK, name};
 use crate::disk::{Disk, How, Kind, Stat};
 use crate::label::Label;
-use crate::strerr::{Errno, Error};
+use crate::strerr::{self, Errno, Error};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
@@ -55,7 +55,7 @@ impl<D: Disk> Home<D> {
 
     /// The directory as the user wrote it.
     pub(super) fn shown(&self) -> String {
-        self.config.dir.display().to_string()
+        strerr::shown(&self.config.dir)
     }
 
     /// A failure that names a file of the directory: `unable to write to ./main/current: …`.

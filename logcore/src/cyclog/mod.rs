@@ -11,7 +11,7 @@ use crate::disk::{Disk, How, Kind};
 use crate::label::Label;
 use crate::split;
 use crate::stamp::{StampKind, Zone};
-use crate::strerr::{Errno, Error};
+use crate::strerr::{self, Errno, Error};
 use finish::{Event, Finisher, First, Full, Order};
 use home::{Home, Name};
 use lock::{Begins, Lock};
@@ -162,7 +162,7 @@ impl<D: Disk> Opened<D> {
     /// The directory cannot be opened or is locked; `current` or another file of the protocol is not a regular file; what
     /// recovery must change cannot be changed.
     pub fn open(disk: D, config: Config, writer: &Writer) -> Result<Self, Error> {
-        let shown = config.dir.display().to_string();
+        let shown = strerr::shown(&config.dir);
         // Whatever goes wrong here shows when it is opened.
         let _ = disk.make_dir(&config.dir);
         let dir = disk.open_dir(&config.dir);

@@ -7,7 +7,7 @@ use super::retain::{Census, Limits};
 use crate::complaint::Complaint;
 use crate::disk::Disk;
 use crate::label::Label;
-use crate::strerr::{Errno, Error};
+use crate::strerr::{self, Errno, Error};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::time::Duration;
@@ -47,7 +47,11 @@ impl OldLogs {
             logs.newest = None;
         }
         let warning = future.map(|name| {
-            format!("{}/{} is dated in the future; it counts as an old log", home.shown(), name.display())
+            format!(
+                "{}/{} is dated in the future; it counts as an old log",
+                home.shown(),
+                strerr::shown(name)
+            )
         });
         Ok((logs, warning))
     }
@@ -87,7 +91,7 @@ impl OldLogs {
                 Err(Errno::NOENT) => return Ok(false),
                 Err(Errno::EXIST) => label = self.namer.next(label),
                 Err(errno) => {
-                    let doing = format!("rename {}/{} to {}", home.shown(), file.text(), old.display());
+                    let doing = format!("rename {}/{} to {}", home.shown(), file.text(), strerr::shown(&old));
                     return Err(Error::new(doing, errno));
                 }
             }
@@ -127,7 +131,7 @@ impl OldLogs {
                     Ok(()) => changed = true,
                     Err(Errno::NOENT) => (),
                     Err(errno) => {
-                        let doing = format!("remove {}/{}", home.shown(), old.display());
+                        let doing = format!("remove {}/{}", home.shown(), strerr::shown(old));
                         let message = format!("{}; it stays", Error::new(doing, errno));
                         self.trouble.tell(message, uptime, say);
                         // Is it this entry, or would it be every other as well?
