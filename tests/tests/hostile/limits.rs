@@ -5,7 +5,7 @@ use std::fs::File;
 use rustix::fs::{CWD, FileType, mknodat};
 use tests::feeder::{Corpus, Rules, judge};
 use tests::rig::{Rig, SECOND, SOON, stop, warnings};
-use tests::{Signal, wait_for, wait_until};
+use tests::{Cmd, LogDir, Scratch, Signal, Stamp, program, uses_original, wait_for, wait_until};
 
 use crate::assert_same;
 
@@ -147,4 +147,50 @@ fn a_full_dev_full_as_stderr_does_not_end_logging() {
     rig.pipe.write(b"one\ntwo\n");
     rig.wait_for_current(b"one\ntwo\n");
     rig.finish(running);
+}
+
+/// Below it the logger does not start, or is aborted in a rotation, where it starts a thread and a processor.
+#[test]
+fn the_memory_that_the_documents_ask_for_is_enough() {
+    if uses_original() {
+        return;
+    }
+    const COMPAT: &str = include_str!("../../../docs/compat.md");
+    let asked =
+        COMPAT.lines().find(|line| line.starts_with("* `softlimit -m` below ")).expect("it is asked for");
+    let mut figures = asked
+        .split(' ')
+        .filter(|word| word.contains(',') && word.starts_with(|first: char| first.is_ascii_digit()))
+        .filter_map(|word| word.replace(',', "").parse::<u64>().ok());
+    // For one or two directories, and for each more.
+    let [two, more] = [figures.next(), figures.next()].map(|figure| figure.expect("a figure with commas"));
+    let input: String = (0..400).map(|number| format!("{number} {}\n", "x".repeat(90))).collect();
+    // The figures are for the program as it is installed; one with checks for tests is larger by so much.
+    let larger = if cfg!(debug_assertions) { 700_000 } else { 0 };
+    for (directories, enough) in [(1, two), (2, two), (3, two + more), (6, two + 4 * more)] {
+        // More is enough as well: just below, threads and processors fail or not by turns.
+        for beyond in [0, 100_000, 200_000, 400_000] {
+            let bytes = enough + larger + beyond;
+            let scratch = Scratch::in_memory();
+            let logs: Vec<_> =
+                (0..directories).map(|number| LogDir::new(scratch.join(number.to_string()))).collect();
+            let multilog = Cmd::new(program("multilog"))
+                .args(["t", "s4096", "n100", "!cat"])
+                .args(logs.iter().map(LogDir::path))
+                .cwd(scratch.path());
+            let (softlimit, limit) = (program("softlimit"), bytes.to_string());
+            let limited = [softlimit.as_os_str(), "-m".as_ref(), limit.as_ref()];
+            let out = multilog.behind(limited).run(input.as_bytes());
+            let said = (out.status(), out.messages());
+            assert_eq!(
+                said,
+                ("exit 0".to_owned(), String::new()),
+                "{directories} directories, {bytes} bytes"
+            );
+            for log in &logs {
+                assert!(log.old_logs().len() > 5, "{:?}", log.forms());
+                assert_same(&Stamp::Tai64n.strip(&log.all()), input.as_bytes());
+            }
+        }
+    }
 }
