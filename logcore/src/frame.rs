@@ -411,11 +411,13 @@ impl Framer {
         for (index, piece) in self.pieces(batch) {
             if self.any_wants(index, groups) {
                 if left < piece.len() {
-                    // Text that stands in the batch as it is can be settled in part.
-                    let part = match (self.by_line, self.continues && index == 0) {
-                        (_, true) => left,
-                        (false, false) => split::whole_bytes(&piece[..left]),
-                        (true, false) => 0,
+                    // Text that stands in the batch as it is can be settled in part: by lines, and what an earlier frame has
+                    // begun, by bytes.
+                    let continued = self.continues && index == 0;
+                    let part = match split::whole_bytes(&piece[..left]) {
+                        0 if continued => left,
+                        whole if !self.by_line => whole,
+                        _ => 0,
                     };
                     return (source + part, left - part);
                 }
@@ -562,5 +564,23 @@ mod tests {
         check(None, Some("b"), 2, (4, 0));
         check(None, Some("b"), 4, (4, 2));
         check(Some(StampKind::Accustamp), None, 12, (2, 1));
+    }
+
+    #[test]
+    fn behind_a_line_that_was_begun_before_it_is_settled_by_lines() {
+        let check = |deselect: Option<&str>, written: usize, wanted: (usize, usize)| {
+            let mut framer = framer(None, deselect);
+            framer.fill(b"aaa", Partial::Stream, None, now());
+            let batch = b"aaa\nbb\ncc\n";
+            framer.fill(batch, Partial::Wait, None, now());
+            assert_eq!(framer.settled(batch, &[0], written), wanted, "{deselect:?} {written}");
+        };
+        for deselect in [None, Some("x")] {
+            check(deselect, 0, (0, 0));
+            check(deselect, 2, (2, 0));
+            check(deselect, 4, (4, 0));
+            check(deselect, 6, (4, 2));
+            check(deselect, 10, (10, 0));
+        }
     }
 }

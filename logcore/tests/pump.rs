@@ -1,6 +1,7 @@
 //! The road on the model where the input or the end is not ordinary: what cannot be looked at, a writer that is held up by a
 //! partial line, alerts and output that nobody takes, a status file that fails, a signal while the disk is full.
 
+use logcore::model::judge::unstamped;
 use logcore::model::life::{Life, live_in};
 use logcore::model::{Act, Call, Fault, Inode, World};
 use logcore::pump::End;
@@ -496,5 +497,33 @@ fn what_a_full_disk_got_of_a_line_is_taken_back_or_taken() {
         assert_eq!(life.end, Ok(End::Clean));
         let bytes: String = read(&all, "current").replace('|', "");
         assert_eq!(bytes, lines.replace('\n', ""), "cuts: {cuts}");
+    }
+}
+
+/// Where the head of a long line is taken already, its rest is written in part, and not the lines behind it.
+#[test]
+fn a_full_disk_tears_no_line_behind_a_long_one() {
+    let long = "x".repeat(40_000);
+    let short: Vec<String> = (100..400).map(|number| format!("line {number}")).collect();
+    let text = format!("{long}\n{}\n", short.join("\n"));
+    let scripts = [&["s1M", "./a"][..], &["t", "s1M", "./a"], &["-no*", "s1M", "./a"]];
+    let rooms = [32_800, 39_999, 40_000, 40_001, 40_004, 40_025, 40_026, 40_030, 40_100, 41_000];
+    for (script, room) in scripts.iter().flat_map(|script| rooms.map(|room| (script, room))) {
+        let mut start = world(&[&text]);
+        // The disk is full, the writer waits: told to end behind the first try that finds that.
+        start.files.room = Some(room);
+        start.signals.push_back((number(&start, script, Call::Append, 0) + 12, Request::Stop));
+        let (mut stopped, life) = live(start, script);
+        assert!(life.said.iter().any(|said| said.contains("out of disk space")), "{room}: {:?}", life.said);
+        stopped.next_session();
+        stopped.files.room = None;
+        let (all, life) = live(stopped, script);
+        assert_eq!(life.end, Ok(End::Clean));
+        let lines = logcore::model::judge::lines(&all, "./a");
+        let lines: Vec<String> =
+            lines.iter().map(|line| String::from_utf8_lossy(unstamped(line)).into_owned()).collect();
+        let first = lines.iter().position(|line| line.starts_with('l')).expect("there are some");
+        assert_eq!(lines[first..], short, "{script:?} {room}");
+        assert_eq!(lines[..first].concat(), long, "{script:?} {room}");
     }
 }
