@@ -428,6 +428,13 @@ impl Framer {
         (source, 0)
     }
 
+    /// Only the first `source` bytes of the frame are done with: the next one begins behind them, be it inside a line.
+    pub(crate) fn go_back(&mut self, batch: &[u8], source: usize) {
+        let Some(index) = self.lines.iter().position(|line| source < line.source_end()) else { return };
+        let inside = if source == 0 { self.continues } else { batch[source - 1] != b'\n' };
+        self.inside = inside.then(|| (0..self.counts.len()).map(|group| self.wants(index, group)).collect());
+    }
+
     /// So many bytes of what these groups want stand for the first `source` bytes of the batch; and whether they end in the
     /// middle of a line.
     pub(crate) fn wanted_of(&self, batch: &[u8], groups: &[usize], source: usize) -> (usize, bool) {
@@ -564,6 +571,33 @@ mod tests {
         check(None, Some("b"), 2, (4, 0));
         check(None, Some("b"), 4, (4, 2));
         check(Some(StampKind::Accustamp), None, 12, (2, 1));
+    }
+
+    #[test]
+    fn what_is_not_done_with_is_framed_again_as_it_was() {
+        let check = |stamp, deselect: Option<&str>, source: usize, wanted: &str| {
+            let mut framer = framer(stamp, deselect);
+            framer.fill(b"aaa", Partial::Stream, None, now());
+            let batch = b"aa\nbb\ncc\n";
+            let taken = framer.fill(batch, Partial::Wait, None, now());
+            assert_eq!(taken, batch.len());
+            framer.go_back(batch, source);
+            let got = road(&mut framer, &[(&String::from_utf8_lossy(&batch[source..]), Partial::Wait)]);
+            assert_eq!(got.last().map(String::as_str), Some(wanted), "{stamp:?} {deselect:?} {source}");
+        };
+        let t = Some(StampKind::Accustamp);
+        check(None, None, 0, "aa\nbb\ncc\n");
+        check(None, None, 4, "b\ncc\n");
+        check(t, None, 0, "aa\n7.000000 bb\n7.000000 cc\n");
+        check(t, None, 1, "a\n7.000000 bb\n7.000000 cc\n");
+        check(t, None, 3, "7.000000 bb\n7.000000 cc\n");
+        check(t, None, 5, "\n7.000000 cc\n");
+        check(t, None, 6, "7.000000 cc\n");
+        check(t, None, 9, "");
+        // Who wants the line is known from its head.
+        check(t, Some("*bb"), 4, "7.000000 cc\n");
+        check(t, Some("*aaa"), 1, "7.000000 bb\n7.000000 cc\n");
+        check(None, Some("b"), 4, "b\ncc\n");
     }
 
     #[test]

@@ -527,3 +527,52 @@ fn a_full_disk_tears_no_line_behind_a_long_one() {
         assert_eq!(lines[..first].concat(), long, "{script:?} {room}");
     }
 }
+
+/// Whatever was in the way, a stamp stands where a line begins, and nowhere else; also of what could not be left in the input.
+#[test]
+fn what_is_logged_at_a_stop_has_no_stamp_within_a_line() {
+    let long = "x".repeat(40_000);
+    let writes = [&format!("one\n{long}")[..], "x\ntwo\nthree\nfo", "ur\n", &long, "\nfive\nsi"];
+    let scripts = [&["t", "s1M", "./a"][..], &["t", "s1M", "./a", "-*t*", "./b"]];
+    for (script, opaque) in scripts.iter().flat_map(|script| [(script, true), (script, false)]) {
+        let mut start = world(&writes);
+        start.input.opaque = opaque;
+        for nth in 0..number_of(&start, script, Call::Append) {
+            let first = number(&start, script, Call::Append, nth);
+            let written =
+                [1, 30, 30_000].into_iter().flat_map(|short| (1..5).map(move |count| (short, count)));
+            for (short, count, cuts) in
+                written.flat_map(|(short, count)| [true, false].map(|cuts| (short, count, cuts)))
+            {
+                let mut start = start.clone();
+                start.signals.push_back((first, Request::Stop));
+                start.faults.push(Fault::Short(first, short));
+                start.faults.push(Fault::Fail { first: first + 1, count, errno: Errno::NOSPC });
+                if !cuts {
+                    start.faults.push(Fault::Refuse(Call::Truncate, Errno::IO));
+                }
+                let (mut stopped, life) = live(start, script);
+                stopped.next_session();
+                stopped.input.opaque = false;
+                let (all, _) = live(stopped, script);
+                let how = format!("{script:?} opaque: {opaque} {nth} {short} {count} cuts: {cuts}");
+                for directory in ["./a", "./b"].into_iter().filter(|name| script.contains(name)) {
+                    let lines = logcore::model::judge::lines(&all, directory);
+                    let bare: Vec<&[u8]> = lines.iter().map(|line| unstamped(line)).collect();
+                    let stamped = bare.iter().find(|line| line.windows(9).any(|piece| piece == b"@40000000"));
+                    let stamped =
+                        stamped.map(|line| String::from_utf8_lossy(line).replace(&long[..100], "x.."));
+                    assert_eq!(stamped, None, "{directory} {how}");
+                    let wanted = if directory == "./a" { &["one", "two", "three"][..] } else { &["one"] };
+                    // What cannot be taken back is torn, unless what is behind it is logged, too.
+                    let torn = !opaque && (!cuts || count > 1);
+                    let missing = wanted.iter().find(|line| !bare.contains(&line.as_bytes()));
+                    assert!(
+                        life.end != Ok(End::Clean) || torn || missing.is_none(),
+                        "{directory} {how}: {missing:?}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -656,6 +656,13 @@ impl<D: Disk> Cyclog<D> {
         true
     }
 
+    /// What comes next is not the rest of the last line, which therefore ends where it is.
+    pub fn break_line(&mut self) {
+        if self.tail == Tail::InLine {
+            self.tail = Tail::Unended;
+        }
+    }
+
     /// Counts the files that have ended: those that were `current`, and this one when it is to be rotated away.
     pub fn files(&self) -> u64 {
         self.generation - FIRST + u64::from(matches!(self.rotation, Rotation::Due))

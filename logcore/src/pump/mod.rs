@@ -371,6 +371,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
                 break;
             }
             if let Err((settled, broken)) = self.bring(frame, say) {
+                self.framer.go_back(frame, settled);
                 self.io.take(untaken + settled).map_err(Broken::Input)?;
                 return Err(broken);
             }
@@ -479,14 +480,13 @@ impl<I: Io, D: Disk> Pump<I, D> {
             all = all.min(source + kept);
         }
         // What is held dies with us: better twice than nowhere.
-        if !self.io.held().is_empty() {
-            return all;
-        }
+        let can_be_again = self.io.held().is_empty();
         for outlet in &mut self.outlets {
             let (wanted, in_line) = self.framer.wanted_of(frame, &[outlet.group], all);
-            if outlet.written > wanted {
-                // What cannot be is there again after the next start.
-                outlet.cyclog.take_back(outlet.written - wanted, in_line);
+            let more = outlet.written.saturating_sub(wanted);
+            // What stays is there again, in whole lines.
+            if more > 0 && !(can_be_again && outlet.cyclog.take_back(more, in_line)) {
+                outlet.cyclog.break_line();
             }
         }
         all
