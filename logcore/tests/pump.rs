@@ -576,3 +576,47 @@ fn what_is_logged_at_a_stop_has_no_stamp_within_a_line() {
         }
     }
 }
+
+/// Where a line is cut at the end of a file, and no file can begin for its rest, it is torn in no directory that has room for it.
+#[test]
+fn a_stop_at_a_hung_processor_tears_a_long_line_at_the_end_of_a_file_or_nowhere() {
+    let long = "x".repeat(10_000);
+    let wanted = ["one", &long, "two"];
+    let start = world(&[&format!("{}\n", wanted.join("\n"))]);
+    let alone: &[&str] = &["s4096", "!hang", "./a"];
+    let scripts = [
+        alone,
+        &["s4096", "!hang", "./a", "s1M", "./b"],
+        &["s1M", "./b", "s4096", "!hang", "./a"],
+        &["t", "s4096", "!hang", "./a", "s1M", "./b"],
+        &["-no*", "s4096", "!hang", "./a", "s16k", "!hang", "./b"],
+        &["s4096", "!hang", "./a", "-x*", "s1M", "./b"],
+    ];
+    for script in scripts {
+        let mut start = start.clone();
+        // By then nothing else happens but looks whether the processor has ended.
+        start.signals.push_back((300, Request::Stop));
+        let (mut stopped, _) = live(start, script);
+        assert_eq!(stopped.trace[300], Call::Ended, "{script:?}");
+        assert_eq!(stopped.files.read("./a", "current").map(<[u8]>::len), Some(4096), "{script:?}");
+        stopped.next_session();
+        let again: Vec<&str> =
+            script.iter().map(|word| if *word == "!hang" { "!copy" } else { word }).collect();
+        let (all, life) = live(stopped, &again);
+        assert_eq!(life.end, Ok(End::Clean), "{script:?}");
+        let lines = |directory| -> Vec<String> {
+            let lines = logcore::model::judge::lines(&all, directory);
+            lines.iter().map(|line| String::from_utf8_lossy(unstamped(line)).into_owned()).collect()
+        };
+        if script.contains(&"./b") {
+            let wanted: Vec<_> =
+                wanted.into_iter().filter(|line| !script.contains(&"-x*") || *line != long).collect();
+            assert_eq!(lines("./b"), wanted, "{script:?}");
+        }
+        let (first, rest) = (lines("./a")[1].len(), lines("./a")[2].len());
+        // Of the two files that the processor has or is to get the first begins with `one`, stamped or not.
+        let logged = 8192 - 4 - if script.contains(&"t") { 2 * 26 } else { 0 };
+        let begun_again = script.contains(&"./b") && !script.contains(&"-x*");
+        assert_eq!((first, rest), (logged, if begun_again { 10_000 } else { 10_000 - logged }), "{script:?}");
+    }
+}

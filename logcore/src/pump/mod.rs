@@ -466,6 +466,7 @@ impl<I: Io, D: Disk> Pump<I, D> {
     /// file that is full.
     fn settle_for_less(&mut self, frame: &[u8]) -> usize {
         let (mut all, _) = self.framer.settled(frame, &self.output.groups, self.output.written);
+        let mut whole = all;
         for outlet in &mut self.outlets {
             let (source, vain) = self.framer.settled(frame, &[outlet.group], outlet.written);
             let kept = if vain == 0 {
@@ -477,7 +478,17 @@ impl<I: Io, D: Disk> Pump<I, D> {
                 // So much of the line is logged, and the next logger logs the rest.
                 vain.saturating_sub(self.framer.stamp_bytes())
             };
-            all = all.min(source + kept);
+            (all, whole) = (all.min(source + kept), whole.min(source));
+        }
+        let is_ahead = |groups: &[usize], written| {
+            let (wanted, in_line) = self.framer.wanted_of(frame, groups, all);
+            in_line && written > wanted
+        };
+        // Whoever has more of that line would have it torn there: better it is begun again for all.
+        if is_ahead(&self.output.groups, self.output.written)
+            || self.outlets.iter().any(|outlet| is_ahead(&[outlet.group], outlet.written))
+        {
+            all = whole;
         }
         // What is held dies with us: better twice than nowhere.
         let can_be_again = self.io.held().is_empty();
