@@ -170,7 +170,8 @@ impl<I: AsFd> Source<I> {
 
     /// Takes the first `len` bytes of the last look: they are in the log.
     ///
-    /// If we die before, the next logger logs them again; there is no in-between.
+    /// If we die before, the next logger logs them again; there is no in-between. Where another reader has been faster, there is less to
+    /// take, and that will do: what it took is in the log as well.
     ///
     /// # Errors
     /// The input is broken: how much was taken is not known.
@@ -180,29 +181,31 @@ impl<I: AsFd> Source<I> {
         let mut left = len - held;
         while left > 0 {
             let taken = match &self.kind {
-                Kind::Pipe { null: Some(null), .. } => retry_on_intr(|| {
-                    pipe::splice(&self.input, None, null, None, left, SpliceFlags::NONBLOCK)
-                })?,
-                // One call takes all, so a kill finds all of it or none.
+                Kind::Pipe { null: Some(null), .. } => {
+                    retry_on_intr(|| pipe::splice(&self.input, None, null, None, left, SpliceFlags::NONBLOCK))
+                }
+                // One call takes all, so a kill finds all of it or none. It must not wait.
                 Kind::Pipe { null: None, .. } => {
-                    self.nowhere.resize(left, 0);
-                    retry_on_intr(|| rustix::io::read(&self.input, &mut self.nowhere[..]))?
+                    let there = rustix::io::ioctl_fionread(&self.input)?;
+                    self.nowhere.resize(left.min(usize::try_from(there).unwrap_or(left)), 0);
+                    retry_on_intr(|| rustix::io::read(&self.input, &mut self.nowhere[..]))
                 }
                 Kind::Socket => {
                     self.nowhere.resize(left, 0);
-                    retry_on_intr(|| net::recv(&self.input, &mut self.nowhere[..], RecvFlags::DONTWAIT))?.0
+                    retry_on_intr(|| net::recv(&self.input, &mut self.nowhere[..], RecvFlags::DONTWAIT))
+                        .map(|(len, _)| len)
                 }
                 Kind::File => {
-                    fs::seek(&self.input, SeekFrom::Current(i64::try_from(left).unwrap_or(i64::MAX)))?;
-                    left
+                    let by = SeekFrom::Current(i64::try_from(left).unwrap_or(i64::MAX));
+                    fs::seek(&self.input, by).map(|_| left)
                 }
                 // All that was looked at was held.
-                Kind::Other => left,
+                Kind::Other => Ok(left),
             };
-            if taken == 0 {
-                return Err(Errno::IO);
+            match taken {
+                Ok(0) | Err(Errno::AGAIN) => break,
+                taken => left -= taken?,
             }
-            left -= taken;
         }
         Ok(())
     }

@@ -211,6 +211,26 @@ fn a_failing_one_holds_back_the_writer_only_when_the_next_rotation_needs_its_pla
     assert!(rig.log().old_logs().iter().all(|name| name.ends_with(".s")), "{:?}", rig.log().names());
 }
 
+/// Somebody reads our pipe while what we saw of it waits for a file to begin.
+#[test]
+fn what_another_reader_takes_meanwhile_does_not_end_the_logger() {
+    let mut rig = Rig::new();
+    let input = lines("a line of some thirty bytes in all", 0..1_000);
+    rig.pipe.write(&input);
+    let running = rig.start(&["s4096", "n99", "!while ! test -e go; do sleep 0.02; done; cat", "./log"]);
+    wait_until(SOON, "a full current behind the previous one", || {
+        rig.log().read("previous").len() > 2_000 && rig.log().read("current").len() > 2_000
+    });
+    let others = rig.pipe.rest();
+    assert!(others.len() > 20_000, "{} bytes in the pipe", others.len());
+    std::fs::write(rig.join("log/go"), b"").expect("a file");
+    wait_until(SOON, "a line behind what the other one took", || {
+        rig.pipe.write(b"another\n");
+        rig.log().read("current").ends_with(b"another\n")
+    });
+    rig.finish(running);
+}
+
 #[test]
 fn one_that_fails_at_the_end_of_input_leaves_previous_for_the_next_start() {
     let mut rig = Rig::new();
