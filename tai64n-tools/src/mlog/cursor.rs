@@ -5,8 +5,10 @@
 //!
 //! ```text
 //! mlog cursor 1
-//! INODE NAME OFFSET PRINT AFTER UNNAMED MOMENT COUNT DIRECTORY
+//! INODE NAME OFFSET PRINT AFTER UNNAMED MOMENT COUNT DIRECTORY KNOWN
 //! ```
+//!
+//! KNOWN are labels with commas between them; an earlier version left it out.
 
 use super::place::Place;
 use logcore::label::Label;
@@ -172,6 +174,14 @@ fn format(places: &BTreeMap<PathBuf, Place>) -> Vec<u8> {
         put_label(place.last.map(|(moment, _)| moment), &mut text);
         text.extend_from_slice(format!(" {} ", place.last.map_or(0, |(_, count)| count)).as_bytes());
         text.extend_from_slice(&escaped(dir.as_os_str().as_bytes()));
+        if let Some(known) = &place.known {
+            text.push(b' ');
+            put_label(known.first().copied(), &mut text);
+            for label in known.iter().skip(1) {
+                text.push(b',');
+                text.extend_from_slice(&label.format());
+            }
+        }
         text.push(b'\n');
     }
     text
@@ -238,6 +248,11 @@ fn parse_line(line: &[u8]) -> Option<(PathBuf, Place)> {
     let moment = label(field()?)?;
     let count = text(field()?)?.parse().ok()?;
     let dir = unescaped(field()?)?;
+    let known = match field() {
+        None => None,
+        Some(b"-") => Some(Vec::new()),
+        Some(labels) => Some(labels.split(|byte| *byte == b',').map(Label::parse).collect::<Option<_>>()?),
+    };
     let place = Place {
         inode,
         label: logcore::cyclog::name::parse(name.as_bytes()),
@@ -247,6 +262,7 @@ fn parse_line(line: &[u8]) -> Option<(PathBuf, Place)> {
         after,
         unnamed,
         last: moment.map(|moment| (moment, count)),
+        known,
     };
     fields.next().is_none().then_some((dir.into(), place))
 }
@@ -292,6 +308,7 @@ mod tests {
             after: Some(Label::from_unix(5, 0)),
             unnamed: true,
             last: Some((Label::from_unix(7, 9), 3)),
+            known: Some(Vec::new()),
         };
         let name = "@400000003b4a39c23294b13c.s";
         let other = Place {
@@ -300,9 +317,15 @@ mod tests {
             after: None,
             unnamed: false,
             last: None,
+            known: Some(vec![Label::from_unix(9, 1), Label::from_unix(3, 0)]),
             ..place.clone()
         };
-        BTreeMap::from([("/var/log/a b\\c\n\u{ff}".into(), place), ("/x".into(), other)])
+        let earlier = Place { known: None, ..place.clone() };
+        BTreeMap::from([
+            ("/var/log/a b\\c\n\u{ff}".into(), place),
+            ("/x".into(), other),
+            ("/y".into(), earlier),
+        ])
     }
 
     #[test]

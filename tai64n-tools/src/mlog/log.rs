@@ -15,7 +15,9 @@
 use super::buffer::Buffer;
 use super::file::{Opened, Text};
 use super::order::Source;
-use super::place::{Found, PRINT_BYTES, Place, clone_file, has_previous, last_moment, print, reopen};
+use super::place::{
+    Found, MOST_KNOWN, PRINT_BYTES, Place, clone_file, has_previous, last_moment, print, reopen,
+};
 use super::select::{Select, lines};
 use super::{bisect, tail};
 use crate::files::reason;
@@ -29,6 +31,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A partial line of `current` up to this length is read again when more has come: a logger that starts after a kill cuts it off
 /// when its source is still in the pipe. Longer ones are never cut.
@@ -121,8 +124,23 @@ pub struct Log {
 struct Waiting {
     file: LogFile,
     after: Option<Label>,
+    before: Before,
     unnamed: bool,
     offset: u64,
+}
+
+/// The old logs before a file: the first `len` of a list that the files share.
+#[derive(Clone, Debug)]
+struct Before {
+    labels: Arc<[Label]>,
+    len: usize,
+}
+
+impl Before {
+    /// As a place has them.
+    fn known(&self) -> Option<Vec<Label>> {
+        Some(self.labels[self.len.saturating_sub(MOST_KNOWN)..self.len].to_vec())
+    }
 }
 
 /// A file that is being read.
@@ -134,6 +152,7 @@ struct Reading {
     /// Where reading ends when nothing is waited for.
     until: u64,
     after: Option<Label>,
+    before: Before,
     unnamed: bool,
     /// Its name is not `current` any more, and it is being read once more.
     is_left: bool,
@@ -510,7 +529,7 @@ impl Log {
         }
         // A processor has replaced it, or retention has removed it.
         let (after, unnamed) = (file.after, file.unnamed);
-        let here = Place { after, unnamed, ..Place::before(&file.opened) };
+        let here = Place { after, unnamed, known: file.before.known(), ..Place::before(&file.opened) };
         self.remember();
         let place = self.place.clone().filter(|place| place.inode == inode).unwrap_or(here);
         let Some(found) = self.find(&place, newer, true, &files) else { return };
@@ -518,16 +537,15 @@ impl Log {
             // The rest of the line is read again, where it is now.
             self.buffer.forget(self.buffer.partial().len());
         }
-        self.lost = found.lost.then_some(place.last.map(|(moment, _)| moment));
+        self.tell(&place, &found);
         self.wait_for(files, found.file, found.offset);
     }
 
     /// Lists everything, when no file is being read, to go on behind the place. False when there is nothing.
     fn list_again(&mut self) -> bool {
-        let Ok(files) = logdir::list(&self.dir) else { return false };
+        let Ok(mut files) = logdir::list(&self.dir) else { return false };
         let is_some = !files.is_empty();
-        let found =
-            self.place.as_ref().and_then(|place| self.find(place, place.older(&files), false, &files));
+        let found = self.place.as_ref().and_then(|place| self.go_on(place, &mut files));
         let (file, offset) = found.map_or((0, 0), |found| (found.file, found.offset));
         self.wait_for(files, file, offset);
         is_some
@@ -540,20 +558,23 @@ impl Log {
         self.waiting.clear();
         let names: HashSet<&OsStr> = files.iter().map(|file| file.name.as_os_str()).collect();
         self.said.retain(|name, _| names.contains(name.as_os_str()));
-        self.known = files.iter().filter_map(|file| file.label).collect();
+        let labels: Arc<[Label]> = files.iter().filter_map(|file| file.label).collect();
+        self.known = labels.iter().copied().collect();
         for (at, file) in files.into_iter().enumerate() {
             let label = file.true_label().max(after);
             if at >= from {
                 let unnamed = has_previous && file.is_current();
                 let offset = if at == from { offset } else { 0 };
-                self.waiting.push_back(Waiting { file, after, unnamed, offset });
+                // Those without a label come behind all that have one.
+                let before = Before { labels: Arc::clone(&labels), len: at.min(labels.len()) };
+                self.waiting.push_back(Waiting { file, after, before, unnamed, offset });
             }
             after = label;
         }
     }
 
     fn open_next(&mut self) -> Option<Reading> {
-        while let Some(Waiting { file, after, unnamed, offset }) = self.waiting.pop_front() {
+        while let Some(Waiting { file, after, before, unnamed, offset }) = self.waiting.pop_front() {
             let shown = self.path.join(&file.name);
             let ends = file.label.is_none() && !self.follows;
             let size = file.stat.filter(|_| ends).map(|stat| stat.size);
@@ -566,7 +587,7 @@ impl Log {
                 let text = opened.text(offset)?;
                 // The size of what is compressed says nothing of its text; and nobody adds to it.
                 let until = size.filter(|_| opened.is_plain()).unwrap_or(u64::MAX);
-                Ok(Reading { opened, text, offset, until, after, unnamed, is_left: false })
+                Ok(Reading { opened, text, offset, until, after, before, unnamed, is_left: false })
             });
             match reading {
                 Ok(reading) => return Some(reading),
@@ -583,7 +604,13 @@ impl Log {
         Opened::new(&self.dir, file).ok()
     }
 
-    fn begin(&mut self, files: Vec<LogFile>, start: &Start, select: &Select, has_read: &mut dyn FnMut(u64)) {
+    fn begin(
+        &mut self,
+        mut files: Vec<LogFile>,
+        start: &Start,
+        select: &Select,
+        has_read: &mut dyn FnMut(u64),
+    ) {
         let (from, offset) = match start {
             Start::Oldest => (0, 0),
             Start::Since(since) => {
@@ -592,9 +619,9 @@ impl Log {
                 start
             }
             Start::Last(most) => self.last(&files, *most, select, has_read),
-            Start::At(place) => match self.find(place, place.older(&files), false, &files) {
+            Start::At(place) => match self.go_on(place, &mut files) {
                 Some(found) => {
-                    self.lost = found.lost.then_some(place.last.map(|(moment, _)| moment));
+                    self.tell(place, &found);
                     self.carry = place.last.map(|(moment, _)| moment);
                     self.place = Some(place.clone());
                     (found.file, found.offset)
@@ -675,6 +702,26 @@ impl Log {
         before.iter().rev().find(is_stamped)?.true_label()
     }
 
+    /// Where to go on behind a place in `files`, the log's files in order, which are put in the order they were written in.
+    fn go_on(&self, place: &Place, files: &mut [LogFile]) -> Option<Found> {
+        let newer = place.arrange(files);
+        let mut found = self.find(place, newer, false, files)?;
+        if found.is_own && place.known.is_some() && found.file > newer + usize::from(place.unnamed) {
+            files[newer..=found.file].rotate_right(1);
+            found = Found { file: newer, twice: place.unnamed, ..found };
+        }
+        Some(found)
+    }
+
+    /// Notes what is to be told of where reading goes on.
+    fn tell(&mut self, place: &Place, found: &Found) {
+        self.lost = found.lost.then_some(place.last.map(|(moment, _)| moment));
+        if found.twice {
+            let shown = self.path.display();
+            self.troubles.push(Trouble::Note(format!("{shown}: clock was set back, lines may come twice")));
+        }
+    }
+
     fn find(&self, place: &Place, newer: usize, is_done: bool, files: &[LogFile]) -> Option<Found> {
         let mut open = |at: usize| reopen(&self.dir, files.get(at)?).ok();
         place.find(files, newer, is_done, &mut open, &mut self.stamps.clone())
@@ -688,9 +735,11 @@ impl Log {
         let first = offset.saturating_sub(PRINT_BYTES as u64);
         let before = opened.bytes(first, usize::try_from(offset - first).ok()?).ok()?;
         let after = files[..from].iter().filter_map(LogFile::true_label).max();
+        let labels: Arc<[Label]> = files[..from].iter().filter_map(|file| file.label).collect();
+        let known = Before { len: labels.len(), labels }.known();
         let unnamed = has_previous(files) && file.is_current();
         let last = last_moment(&before, self.carry, &mut self.stamps);
-        Some(Place { offset, print: print(&before), after, unnamed, last, ..Place::before(&opened) })
+        Some(Place { offset, print: print(&before), after, unnamed, last, known, ..Place::before(&opened) })
     }
 
     /// Notes the place behind what was taken, while its bytes are there.
@@ -706,7 +755,7 @@ impl Log {
         let own = taken.len().min(usize::try_from(offset).unwrap_or(usize::MAX));
         let mut place = Place::before(&file.opened);
         (place.offset, place.print) = (offset, print(&taken[taken.len() - own..]));
-        (place.after, place.unnamed) = (file.after, file.unnamed);
+        (place.after, place.unnamed, place.known) = (file.after, file.unnamed, file.before.known());
         place.last = last_moment(taken, self.carry, &mut self.stamps).or_else(|| {
             // Without a stamp they all share that of the line before. A part of them may have been noted already.
             let (moment, count) = self.read_last?;

@@ -11,7 +11,9 @@
 //!    come twice: which of them are new nobody can tell
 //! 5. without moments: everything newer than what was older, so that lines may come twice and none is missed
 //!
-//! Old logs are removed oldest first. So while one that was older than the file is still there, nothing was removed unread.
+//! Old logs are removed oldest first. So while one that was older than the file is still there, nothing was removed unread. Not so
+//! where a clock was set back, and a logger, as the original does, gives names below those that were there: which are new tell the
+//! names that were there, and where the file of the place is not among them all of them come.
 
 use super::buffer::Lines;
 use super::file::Opened;
@@ -21,6 +23,7 @@ use crate::moment::Stamps;
 use logcore::label::Label;
 use logcore::strerr::Errno;
 use memchr::memrchr;
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -36,6 +39,9 @@ const LATE_SECONDS: i64 = 60;
 
 /// Lines of one moment before a place are counted among so many.
 const MOST_EQUAL: usize = 4096;
+
+/// So many old logs before a place are noted. Of more, those that are lower are taken to be older.
+pub const MOST_KNOWN: usize = 1000;
 
 /// A place between two lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +62,8 @@ pub struct Place {
     pub unnamed: bool,
     /// The moment of the last line before the place, and how many lines at the end share it, as far as is known.
     pub last: Option<(Label, u64)>,
+    /// The old logs before the file, the last [`MOST_KNOWN`] of them; `None` where an earlier version did not note them.
+    pub known: Option<Vec<Label>>,
 }
 
 /// Where reading goes on.
@@ -67,6 +75,17 @@ pub struct Found {
     pub offset: u64,
     /// Lines may have been removed between the place and this one.
     pub lost: bool,
+    /// Stamps go back, so that lines which are before the place may come again.
+    pub twice: bool,
+    /// It is the file of the place, so that files before it whose names are new come after it.
+    pub is_own: bool,
+}
+
+impl Found {
+    /// This file from its beginning.
+    fn whole(file: usize) -> Found {
+        Found { file, offset: 0, lost: false, twice: false, is_own: false }
+    }
 }
 
 /// A number that tells the line at the end of `text`, of which the last [`PRINT_BYTES`] count.
@@ -111,7 +130,22 @@ impl Place {
             after: None,
             unnamed: false,
             last: None,
+            known: Some(Vec::new()),
         }
+    }
+
+    /// Puts those of `files`, the log's files in order, first that are older than the file of the place, and returns how many.
+    pub fn arrange(&self, files: &mut [LogFile]) -> usize {
+        let Some(known) = &self.known else { return self.older(files) };
+        let least = known.iter().min().filter(|_| known.len() == MOST_KNOWN);
+        let known: HashSet<Label> = known.iter().copied().collect();
+        let is_new = |file: &LogFile| {
+            !file
+                .label
+                .is_some_and(|label| known.contains(&label) || least.is_some_and(|least| label < *least))
+        };
+        files.sort_by_key(is_new);
+        files.partition_point(|file| !is_new(file))
     }
 
     /// How many of `files`, the log's files in order, are older than the file of the place, as far as their names tell.
@@ -143,20 +177,21 @@ impl Place {
             return None;
         }
         let is_older = |file: &LogFile| file.is_future || (file.label.is_some() && file.label <= self.after);
-        let nothing_lost = newer > 0 || files.iter().any(is_older);
+        let is_set_back = files[newer..].iter().any(|file| file.label.is_some() && file.label <= self.after);
+        // Lower names are removed first, also where they are newer; but not at once, while somebody reads on behind them.
+        let is_mixed = is_set_back && self.known.is_some() && !is_done;
+        let nothing_lost = (newer > 0 || files.iter().any(is_older)) && !is_mixed;
         // The old logs among which ours must be if it was processed.
         let named = files.iter().filter(|file| file.label.is_some() || file.name == PROCESSED).count();
         let steps = usize::from(self.unnamed) + 1;
         if is_done && nothing_lost {
             // No need to look into it; where it has no name yet, what is behind the names is newer.
-            let is_set_back =
-                files[newer..].iter().any(|file| file.label.is_some() && file.label <= self.after);
             let file = match named.saturating_sub(newer) {
                 // Which of them it is their names do not tell.
                 others if others > steps && is_set_back => newer,
                 others => newer + others.min(steps),
             };
-            return Some(Found { file, offset: 0, lost: false });
+            return Some(Found::whole(file));
         }
 
         if self.offset == 0 {
@@ -166,29 +201,37 @@ impl Place {
                 let stat = files.get(at).and_then(|file| file.stat);
                 stat.is_some_and(|stat| stat.inode == self.inode)
             };
+            if is_mixed {
+                let lost = !(0..files.len()).any(is_ours);
+                return Some(Found { lost, twice: self.unnamed, ..Found::whole(newer) });
+            }
             let behind = newer + usize::from(self.unnamed);
             let is_behind = !is_ours(newer) && (nothing_lost || is_ours(behind));
             let file = if is_behind { behind } else { newer }.min(files.len() - 1);
-            return Some(Found { file, offset: 0, lost: !nothing_lost && !is_ours(file) });
+            return Some(Found { lost: !nothing_lost && !is_ours(file), ..Found::whole(file) });
         }
         let by_inode = files.iter().position(|file| file.stat.is_some_and(|stat| stat.inode == self.inode));
         let by_label = files.iter().position(|file| self.label.is_some() && file.label == self.label);
         // Lines without stamps can be alike: where an older file is gone this one may be too, and another is in its place.
         let is_certain = nothing_lost || self.after.is_none() || self.last.is_some();
+        // Which of the new ones it is names that went back do not tell.
+        let steps = if is_mixed { named } else { steps };
         let by_order = (newer..named).take(steps).filter(|_| is_certain);
         for file in by_inode.into_iter().chain(by_label).chain(by_order) {
             if open(file).is_some_and(|opened| self.is_in(&opened)) {
-                return Some(Found { file, offset: self.offset, lost: false });
+                return Some(Found { offset: self.offset, is_own: true, ..Found::whole(file) });
             }
         }
-        if let Some(last) = self.last
-            && let Some(found) = self.by_moment(last, files, newer, open, stamps)
+        let own = newer + usize::from(self.unnamed);
+        let until = if nothing_lost && self.known.is_some() { own + 1 } else { files.len() };
+        if let Some(last) = self.last.filter(|_| !is_mixed)
+            && let Some(found) = self.by_moment(last, files, newer, until, open, stamps)
         {
             return Some(Found { lost: found.lost && !nothing_lost, ..found });
         }
         // It may have got a name of the future.
         let nothing_lost = nothing_lost && !files.iter().any(|file| file.is_future);
-        Some(Found { file: newer.min(files.len() - 1), offset: 0, lost: !nothing_lost })
+        Some(Found { lost: !nothing_lost, ..Found::whole(newer.min(files.len() - 1)) })
     }
 
     /// Whether the text before the place is the text before that offset of `file`.
@@ -198,20 +241,24 @@ impl Place {
         file.bytes(from, len).is_ok_and(|bytes| bytes.len() == len && print(&bytes) == self.print)
     }
 
-    /// Behind the last line before the place, told by its moment; else before the first line of that moment, or of a later one.
-    /// Not in the files before number `newer`, which are done.
+    /// Behind the last line before the place, told by its moment; else before the first line of that moment, or of a later one, or
+    /// where stamps go back. Not in the files before number `newer`, which are done; those from `until` on are new.
     fn by_moment(
         &self,
         (moment, count): (Label, u64),
         files: &[LogFile],
         newer: usize,
+        until: usize,
         open: &mut dyn FnMut(usize) -> Option<Opened>,
         stamps: &mut Stamps,
     ) -> Option<Found> {
-        let from = files.iter().take_while(|file| file.is_before(moment)).count();
+        let from = match self.known {
+            Some(_) => newer,
+            None => files.iter().take_while(|file| file.is_before(moment)).count(),
+        };
         let mut earlier = from > 0;
-        let (mut first, mut carry) = (None, None);
-        for (file, found) in files.iter().enumerate().skip(from) {
+        let (mut first, mut back, mut carry) = (None, None, None::<Label>);
+        for (file, found) in files.iter().enumerate().take(until).skip(from) {
             let Some(opened) = open(file) else { continue };
             let Ok(text) = opened.text(0) else { continue };
             let mut reader = Lines::new(text, 0);
@@ -219,17 +266,25 @@ impl Place {
             while let Ok(Some((offset, block))) = reader.next() {
                 for line in lines(block) {
                     let text = &block[line.clone()];
+                    let was = carry;
                     carry = stamps.read(text, carry).map(|stamp| stamp.moment).or(carry);
                     let Some(now) = carry else { continue };
                     earlier |= now <= moment;
-                    if (file < newer && !found.is_future) || now < moment {
+                    if file < newer && !found.is_future {
                         continue;
                     }
-                    let before = Found { file, offset: offset + line.start as u64, lost: !earlier };
-                    if now > moment {
-                        return first.or(Some(before));
+                    let before =
+                        Found { offset: offset + line.start as u64, lost: !earlier, ..Found::whole(file) };
+                    if was > Some(now.plus_seconds(LATE_SECONDS)) {
+                        back.get_or_insert(Found { twice: true, ..before.clone() });
                     }
-                    let is_only = count == 1 && first.is_none() && text.starts_with(b"@");
+                    if now < moment {
+                        continue;
+                    }
+                    if now > moment {
+                        return back.or(first).or(Some(before));
+                    }
+                    let is_only = count == 1 && first.is_none() && back.is_none() && text.starts_with(b"@");
                     if is_only || print(text) == self.print {
                         return Some(Found { offset: offset + line.end as u64, ..before });
                     }
@@ -237,8 +292,11 @@ impl Place {
                 }
             }
         }
-        if first.is_some() {
-            return first;
+        if back.is_some() || first.is_some() {
+            return back.or(first);
+        }
+        if until < files.len() {
+            return Some(Found::whole(until));
         }
         // All lines are earlier: at the end of the last file.
         carry?;
@@ -249,7 +307,7 @@ impl Place {
             let whole = memrchr(b'\n', block).map_or(0, |at| at + 1);
             end = offset + whole as u64;
         }
-        Some(Found { file, offset: end, lost: false })
+        Some(Found { offset: end, ..Found::whole(file) })
     }
 }
 
