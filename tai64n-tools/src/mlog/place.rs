@@ -26,6 +26,7 @@ use memchr::memrchr;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 
 /// So many bytes before a place are looked at to remember the last line.
@@ -217,15 +218,19 @@ impl Place {
         // Which of the new ones it is names that went back do not tell.
         let steps = if is_mixed { named } else { steps };
         let by_order = (newer..named).take(steps).filter(|_| is_certain);
+        // The file may be gone, and lines of one moment can be alike in the next one, whose inode can be the same.
+        let may_be_gone = !nothing_lost && !is_mixed && self.after.is_some();
         for file in by_inode.into_iter().chain(by_label).chain(by_order) {
-            if open(file).is_some_and(|opened| self.is_in(&opened)) {
+            let is_doubtful = may_be_gone && (self.label.is_none() || files[file].label != self.label);
+            let opened = open(file).filter(|opened| self.is_in(opened));
+            if opened.is_some_and(|opened| !is_doubtful || !self.begins_alike(&opened, stamps)) {
                 return Some(Found { offset: self.offset, is_own: true, ..Found::whole(file) });
             }
         }
         let own = newer + usize::from(self.unnamed);
         let until = if nothing_lost && self.known.is_some() { own + 1 } else { files.len() };
         if let Some(last) = self.last.filter(|_| !is_mixed)
-            && let Some(found) = self.by_moment(last, files, newer, until, open, stamps)
+            && let Some(found) = self.by_moment(last, files, newer..until, may_be_gone, open, stamps)
         {
             return Some(Found { lost: found.lost && !nothing_lost, ..found });
         }
@@ -241,24 +246,36 @@ impl Place {
         file.bytes(from, len).is_ok_and(|bytes| bytes.len() == len && print(&bytes) == self.print)
     }
 
+    /// Whether `file` begins with several lines of the last moment before the place, so that their number may be chance.
+    fn begins_alike(&self, file: &Opened, stamps: &mut Stamps) -> bool {
+        let Some((moment, _)) = self.last else { return false };
+        let head = file.head(PRINT_BYTES).unwrap_or_default();
+        let moments = lines(&head).filter_map(|line| Some(stamps.read(&head[line], None)?.moment));
+        moments.take_while(|now| *now == moment).count() > 1
+    }
+
     /// Behind the last line before the place, told by its moment; else before the first line of that moment, or of a later one, or
-    /// where stamps go back. Not in the files before number `newer`, which are done; those from `until` on are new.
+    /// where stamps go back. Not in the files before `among`, which are done; those behind are new. Where the file of the place
+    /// `may_be_gone`, the first lines of the next one may have that moment by chance.
     fn by_moment(
         &self,
         (moment, count): (Label, u64),
         files: &[LogFile],
-        newer: usize,
-        until: usize,
+        among: Range<usize>,
+        may_be_gone: bool,
         open: &mut dyn FnMut(usize) -> Option<Opened>,
         stamps: &mut Stamps,
     ) -> Option<Found> {
         let from = match self.known {
-            Some(_) => newer,
+            Some(_) => among.start,
             None => files.iter().take_while(|file| file.is_before(moment)).count(),
         };
         let mut earlier = from > 0;
+        let mut is_told = !may_be_gone;
         let (mut first, mut back, mut carry) = (None, None, None::<Label>);
-        for (file, found) in files.iter().enumerate().take(until).skip(from) {
+        // Behind the only line of that moment, while there is no other.
+        let mut only = None;
+        for (file, found) in files.iter().enumerate().take(among.end).skip(from) {
             let Some(opened) = open(file) else { continue };
             let Ok(text) = opened.text(0) else { continue };
             let mut reader = Lines::new(text, 0);
@@ -270,7 +287,7 @@ impl Place {
                     carry = stamps.read(text, carry).map(|stamp| stamp.moment).or(carry);
                     let Some(now) = carry else { continue };
                     earlier |= now <= moment;
-                    if file < newer && !found.is_future {
+                    if file < among.start && !found.is_future {
                         continue;
                     }
                     let before =
@@ -279,24 +296,26 @@ impl Place {
                         back.get_or_insert(Found { twice: true, ..before.clone() });
                     }
                     if now < moment {
+                        is_told = true;
                         continue;
                     }
                     if now > moment {
-                        return back.or(first).or(Some(before));
+                        return back.or(only).or(first).or(Some(before));
                     }
                     let is_only = count == 1 && first.is_none() && back.is_none() && text.starts_with(b"@");
-                    if is_only || print(text) == self.print {
-                        return Some(Found { offset: offset + line.end as u64, ..before });
+                    let is_same = print(text) == self.print;
+                    let behind = Found { offset: offset + line.end as u64, ..before.clone() };
+                    if is_told && (is_only || is_same) {
+                        return Some(behind);
                     }
-                    first.get_or_insert(before);
+                    only = (is_same && first.is_none()).then_some(behind);
+                    first.get_or_insert(Found { lost: before.lost || !is_told, ..before });
                 }
             }
         }
-        if back.is_some() || first.is_some() {
-            return back.or(first);
-        }
-        if until < files.len() {
-            return Some(Found::whole(until));
+        let found = back.or(only).or(first);
+        if found.is_some() || among.end < files.len() {
+            return found.or(Some(Found::whole(among.end)));
         }
         // All lines are earlier: at the end of the last file.
         carry?;

@@ -520,6 +520,45 @@ fn stamps_that_go_back_hide_nothing() {
     }
 }
 
+/// Stamps of other programs, or cut to seconds, can be equal: where the file of the place is gone they are another's.
+#[test]
+fn equal_stamps_in_the_next_file_are_not_passed_over() {
+    let check = |seen: &str, wanted: &str, is_lost: bool| {
+        let scratch = Scratch::new();
+        let dir = scratch.join("log");
+        put(&dir, &[(&old(4, "s"), &line(3, "a")), ("current", seen)]);
+        assert_eq!(next(scratch.path()), line(3, "a") + seen);
+        // Away, and not removed, so that no inode is used again.
+        fs::rename(&dir, scratch.join("kept")).expect("own directory");
+        put(&dir, &[(&old(90, "s"), wanted), ("current", &line(100, "y"))]);
+        let out = mlog(scratch.path()).args(ARGUMENTS).run(b"");
+        let seen = if is_lost { "" } else { seen };
+        let wanted = wanted.strip_prefix(seen).expect("it begins so").to_owned() + &line(100, "y");
+        assert_eq!(String::from_utf8_lossy(&out.stdout), wanted);
+        assert_eq!(out.messages().contains("may be gone"), is_lost, "{out}");
+        assert_eq!(next(scratch.path()), "");
+    };
+    check(&line(5, "b"), &(line(5, "c") + &line(6, "d")), true);
+    check(&line(5, "b"), &line(5, "c").repeat(3), true);
+    check(&line(5, "x").repeat(3), &line(5, "x").repeat(5), true);
+    check(&line(5, "x"), &line(5, "x").repeat(2), true);
+    // These are those that were shown.
+    check(&line(5, "b"), &(line(5, "b") + &line(6, "d")), false);
+    check(&(line(4, "b") + &line(5, "x")), &(line(4, "b") + &line(5, "x").repeat(3)), false);
+}
+
+/// A name that was cut to seconds is earlier than the lines of its file.
+#[test]
+fn a_name_earlier_than_its_lines_hides_none() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    let at = |nanos: u32, text: &str| format!("{} {text}\n", label(5, nanos));
+    put(&dir, &[(&old(4, "s"), &line(3, "a")), ("current", &at(5, "b"))]);
+    assert_eq!(next(scratch.path()), line(3, "a") + &at(5, "b"));
+    rotate(&dir, &old(5, "s"), (at(5, "changed") + &at(7, "c")).as_bytes(), &line(6, "d"));
+    assert_eq!(next(scratch.path()), at(7, "c") + &line(6, "d"));
+}
+
 /// A cursor of before the old logs were noted in it is good still.
 #[test]
 fn a_cursor_that_does_not_tell_the_old_logs_is_one() {
