@@ -4,6 +4,7 @@ use crate::logdir::{self, LogFile};
 use crate::unpack::{At, Content, Packing, look, unpack};
 use logcore::disk::{Disk, How, RealDisk};
 use logcore::label::Label;
+use logcore::strerr::Errno;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,6 +12,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
+
+/// Whether a file that could not be opened for this reason is there, and may be opened another time.
+pub fn is_closed(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::ACCESS | Errno::PERM | Errno::MFILE | Errno::NFILE | Errno::NOMEM)
+    )
+}
 
 /// An open file. Its text can be read any number of times, also after its name has gone.
 #[derive(Debug)]

@@ -13,7 +13,7 @@
 //! file begins with a stamp, or an outage tore a line off that had none, the line is ended instead.
 
 use super::buffer::Buffer;
-use super::file::{Opened, Text};
+use super::file::{Opened, Text, is_closed};
 use super::order::Source;
 use super::place::{
     Found, MOST_KNOWN, PRINT_BYTES, Place, clone_file, has_previous, last_moment, print, reopen,
@@ -104,6 +104,8 @@ pub struct Log {
     read_last: Option<(Label, u64)>,
     /// Something may be missing before the next line, and the moment of the line before that.
     lost: Option<Option<Label>>,
+    /// The next line may come a second time.
+    twice: bool,
     troubles: Vec<Trouble>,
     /// Of the files that are there: what was said of each that could not be read.
     said: HashMap<OsString, String>,
@@ -204,6 +206,7 @@ impl Log {
             is_place_new: false,
             read_last: None,
             lost: None,
+            twice: false,
             troubles: Vec::new(),
             said: HashMap::new(),
             read_bytes: 0,
@@ -579,8 +582,11 @@ impl Log {
             let ends = file.label.is_none() && !self.follows;
             let size = file.stat.filter(|_| ends).map(|stat| stat.size);
             let label = file.label;
+            let known = Before::clone(&before);
             let opened = match Opened::new(&self.dir, file) {
-                Err(error) if error.kind() == ErrorKind::NotFound => self.renamed(label).ok_or(error),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.renamed(label).unwrap_or(Err(error))
+                }
                 other => other,
             };
             let reading = opened.and_then(|opened| {
@@ -591,17 +597,27 @@ impl Log {
             });
             match reading {
                 Ok(reading) => return Some(reading),
-                Err(error) => self.unable_to_read(&shown, &error),
+                Err(error) => {
+                    self.unable_to_read(&shown, &error);
+                    if self.leaves_partial && is_closed(&error) {
+                        // Who comes back goes on here, and so do we when the directory is listed again.
+                        self.known = known.labels[..known.len].iter().copied().collect();
+                        self.waiting.clear();
+                    }
+                }
             }
         }
         None
     }
 
     /// The old log of this moment under another name: somebody compresses it by hand.
-    fn renamed(&self, label: Option<Label>) -> Option<Opened> {
-        let files = logdir::list(&self.dir).ok()?;
+    fn renamed(&self, label: Option<Label>) -> Option<io::Result<Opened>> {
+        let files = match logdir::list(&self.dir) {
+            Ok(files) => files,
+            Err(errno) => return Some(Err(errno.into())),
+        };
         let file = files.into_iter().find(|file| label.is_some() && file.label == label)?;
-        Opened::new(&self.dir, file).ok()
+        Some(Opened::new(&self.dir, file))
     }
 
     fn begin(
@@ -716,14 +732,11 @@ impl Log {
     /// Notes what is to be told of where reading goes on.
     fn tell(&mut self, place: &Place, found: &Found) {
         self.lost = found.lost.then_some(place.last.map(|(moment, _)| moment));
-        if found.twice {
-            let shown = self.path.display();
-            self.troubles.push(Trouble::Note(format!("{shown}: clock was set back, lines may come twice")));
-        }
+        self.twice = found.twice;
     }
 
     fn find(&self, place: &Place, newer: usize, is_done: bool, files: &[LogFile]) -> Option<Found> {
-        let mut open = |at: usize| reopen(&self.dir, files.get(at)?).ok();
+        let mut open = |at: usize| reopen(&self.dir, files.get(at).ok_or(ErrorKind::NotFound)?);
         place.find(files, newer, is_done, &mut open, &mut self.stamps.clone())
     }
 
@@ -773,8 +786,12 @@ impl Log {
         }
     }
 
-    /// Tells what is missing before the lines at hand.
+    /// Tells what is missing before the lines at hand, and that they may come a second time.
     fn tell_lost(&mut self) {
+        if std::mem::take(&mut self.twice) {
+            let shown = self.path.display();
+            self.troubles.push(Trouble::Note(format!("{shown}: clock was set back, lines may come twice")));
+        }
         if let Some(from) = self.lost.take() {
             let line = self.buffer.lines();
             let until = self.stamps.read(line, None).map(|stamp| stamp.moment);

@@ -16,7 +16,7 @@
 //! names that were there, and where the file of the place is not among them all of them come.
 
 use super::buffer::Lines;
-use super::file::Opened;
+use super::file::{Opened, is_closed};
 use super::select::{last_stamped, lines, lines_back};
 use crate::logdir::{LogFile, PREVIOUS, PROCESSED, horizon};
 use crate::moment::Stamps;
@@ -165,13 +165,14 @@ impl Place {
     /// Where to go on among `files`, the log's files in order; `None` when there are none. The first `newer` of them are older than
     /// the file of the place.
     ///
-    /// `is_done`: the file has come to its end. `open` opens one of the files; one that cannot be opened is passed over.
+    /// `is_done`: the file has come to its end. `open` opens one of the files. Where one cannot be opened now it may be the one:
+    /// who reads on finds it closed, and asks again.
     pub fn find(
         &self,
         files: &[LogFile],
         newer: usize,
         is_done: bool,
-        open: &mut dyn FnMut(usize) -> Option<Opened>,
+        open: &mut dyn FnMut(usize) -> io::Result<Opened>,
         stamps: &mut Stamps,
     ) -> Option<Found> {
         if files.is_empty() {
@@ -222,8 +223,11 @@ impl Place {
         let may_be_gone = !nothing_lost && !is_mixed && self.after.is_some();
         for file in by_inode.into_iter().chain(by_label).chain(by_order) {
             let is_doubtful = may_be_gone && (self.label.is_none() || files[file].label != self.label);
-            let opened = open(file).filter(|opened| self.is_in(opened));
-            if opened.is_some_and(|opened| !is_doubtful || !self.begins_alike(&opened, stamps)) {
+            let is_ours = match open(file) {
+                Ok(opened) => self.is_in(&opened) && !(is_doubtful && self.begins_alike(&opened, stamps)),
+                Err(error) => is_closed(&error),
+            };
+            if is_ours {
                 return Some(Found { offset: self.offset, is_own: true, ..Found::whole(file) });
             }
         }
@@ -263,7 +267,7 @@ impl Place {
         files: &[LogFile],
         among: Range<usize>,
         may_be_gone: bool,
-        open: &mut dyn FnMut(usize) -> Option<Opened>,
+        open: &mut dyn FnMut(usize) -> io::Result<Opened>,
         stamps: &mut Stamps,
     ) -> Option<Found> {
         let from = match self.known {
@@ -276,8 +280,13 @@ impl Place {
         // Behind the only line of that moment, while there is no other.
         let mut only = None;
         for (file, found) in files.iter().enumerate().take(among.end).skip(from) {
-            let Some(opened) = open(file) else { continue };
-            let Ok(text) = opened.text(0) else { continue };
+            let text = match open(file).and_then(|opened| opened.text(0)) {
+                Err(error) if is_closed(&error) => {
+                    return back.or(first).or(Some(Found { lost: !earlier, ..Found::whole(file) }));
+                }
+                Err(_) => continue,
+                Ok(text) => text,
+            };
             let mut reader = Lines::new(text, 0);
             // What cannot be read any further is told when it is read for its lines.
             while let Ok(Some((offset, block))) = reader.next() {
@@ -321,7 +330,7 @@ impl Place {
         carry?;
         let file = files.len() - 1;
         let mut end = 0;
-        let mut reader = Lines::new(open(file)?.text(0).ok()?, 0);
+        let mut reader = Lines::new(open(file).ok()?.text(0).ok()?, 0);
         while let Ok(Some((offset, block))) = reader.next() {
             let whole = memrchr(b'\n', block).map_or(0, |at| at + 1);
             end = offset + whole as u64;

@@ -559,6 +559,80 @@ fn a_name_earlier_than_its_lines_hides_none() {
     assert_eq!(next(scratch.path()), at(7, "c") + &line(6, "d"));
 }
 
+/// mlog with no more rights than any owner, also for root.
+fn like_an_owner(command: Cmd) -> Cmd {
+    if rustix::process::geteuid().is_root() {
+        return command.behind(["setpriv", "--bounding-set=-dac_override,-dac_read_search"]);
+    }
+    command
+}
+
+/// What cannot be opened now is not passed over: the log ends before it, and goes on there when it can.
+#[test]
+fn what_cannot_be_opened_is_left_to_the_next_run() {
+    let close = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("own file");
+    };
+    let said = |name: &str| format!("mlog: warning: unable to read log/{name}: access denied\n");
+    let run = |scratch: &Scratch| like_an_owner(mlog(scratch.path()).args(ARGUMENTS)).run(b"");
+    let lines = [1, 3, 5, 7].map(|second| line(second, "x"));
+    let names = [old(2, "s"), old(4, "s"), old(6, "s"), "current".to_owned()];
+    for closed in 0..names.len() {
+        let scratch = Scratch::new();
+        let dir = scratch.join("log");
+        for (name, text) in names.iter().zip(&lines) {
+            put(&dir, &[(name, text)]);
+        }
+        close(&dir.join(&names[closed]), 0);
+        check(&run(&scratch), "exit 111", &lines[..closed].concat(), &said(&names[closed]));
+        check(&run(&scratch), "exit 111", "", &said(&names[closed]));
+        close(&dir.join(&names[closed]), 0o644);
+        check(&run(&scratch), "exit 0", &lines[closed..].concat(), "");
+        // The file of the place: renamed, or replaced by a processor.
+        put(&dir, &[("current", &(line(7, "x") + &line(8, "y")))]);
+        let whole = fs::read_to_string(dir.join("current")).expect("own file");
+        let name = old(9, "s");
+        if closed % 2 == 0 {
+            rotate(&dir, &name, whole.as_bytes(), &line(10, "z"));
+        } else {
+            fs::rename(dir.join("current"), dir.join(&name)).expect("own file");
+            put(&dir, &[("current", &line(10, "z"))]);
+        }
+        close(&dir.join(&name), 0);
+        check(&run(&scratch), "exit 111", "", &said(&name));
+        close(&dir.join(&name), 0o644);
+        check(&run(&scratch), "exit 0", &(line(8, "y") + &line(10, "z")), "");
+        check(&run(&scratch), "exit 0", "", "");
+    }
+}
+
+/// The same while it follows: it waits there.
+#[test]
+fn what_cannot_be_opened_is_waited_for() {
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    let names = [old(2, "s"), old(4, "s"), "current".to_owned()];
+    let lines = [1, 3, 5].map(|second| line(second, "x"));
+    for closed in 0..names.len() {
+        for (name, text) in names.iter().zip(&lines) {
+            put(&dir, &[(name, text)]);
+        }
+        let path = dir.join(&names[closed]);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).expect("own file");
+        let follower = like_an_owner(mlog(scratch.path()).arg("-f").args(ARGUMENTS)).spawn();
+        wait_until(SOON, "it is told", || !follower.stderr().is_empty());
+        // It is looked at again meanwhile.
+        std::thread::sleep(Duration::from_millis(2200));
+        assert_eq!(String::from_utf8_lossy(&follower.stdout()), lines[..closed].concat());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("own file");
+        wait_until(SOON, "it goes on", || follower.stdout() == lines.concat().as_bytes());
+        let said = format!("mlog: warning: unable to read log/{}: access denied\n", names[closed]);
+        assert_eq!(String::from_utf8_lossy(&follower.stderr()), said);
+        follower.kill();
+        fs::remove_file(scratch.join("cursor")).expect("own file");
+    }
+}
+
 /// A cursor of before the old logs were noted in it is good still.
 #[test]
 fn a_cursor_that_does_not_tell_the_old_logs_is_one() {
