@@ -246,6 +246,45 @@ fn lines_that_are_alike_and_have_no_stamps_are_not_passed_over() {
     assert!(out.status() == "exit 111" && out.messages().contains("may be gone"), "{out}");
 }
 
+/// What the manual says of logs whose lines have no stamps: each line once, but a file that a processor changed comes again.
+#[test]
+fn lines_without_stamps_come_once() {
+    let begin = || {
+        let scratch = Scratch::new();
+        let dir = scratch.join("log");
+        put(&dir, &[(&old(4, "s"), "one\n"), ("current", "two\nthree\n")]);
+        assert_eq!(next(scratch.path()), "one\ntwo\nthree\n");
+        (scratch, dir)
+    };
+    let (scratch, dir) = begin();
+    put(&dir, &[("current", "two\nthree\nfour\n")]);
+    assert_eq!(next(scratch.path()), "four\n");
+    put(&dir, &[("current", "two\nthree\nfour\nfive\n")]);
+    fs::rename(dir.join("current"), dir.join(old(6, "s"))).expect("own file");
+    put(&dir, &[(&old(8, "s"), "six\n"), ("current", "seven\n")]);
+    assert_eq!(next(scratch.path()), "five\nsix\nseven\n");
+    // All that was shown is gone.
+    for name in [old(4, "s"), old(6, "s"), old(8, "s")] {
+        fs::remove_file(dir.join(name)).expect("own file");
+    }
+    put(&dir, &[("current", "seven\neight\n")]);
+    assert_eq!(next(scratch.path()), "eight\n");
+    // It is changed, and names tell that it is the same file and what is newer.
+    let (scratch, dir) = begin();
+    rotate(&dir, &old(6, "s"), b"TWO\nTHREE\nFOUR\n", "five\n");
+    assert_eq!(next(scratch.path()), "TWO\nTHREE\nFOUR\nfive\n");
+    assert_eq!(next(scratch.path()), "");
+    // It was removed with all that was older.
+    let (scratch, dir) = begin();
+    fs::rename(&dir, scratch.join("kept")).expect("own directory");
+    put(&dir, &[(&old(8, "s"), "six\n"), ("current", "seven\n")]);
+    let out = mlog(scratch.path()).args(ARGUMENTS).run(b"");
+    let said = "mlog: warning: log: lines between an unknown moment and the next line may be gone: \
+        old logs were removed before they were read\n";
+    check(&out, "exit 111", "six\nseven\n", said);
+    assert_eq!(next(scratch.path()), "");
+}
+
 /// Who begins at the end of a log that has just been rotated begins there, and not at its beginning the next time.
 #[test]
 fn a_place_at_the_beginning_of_an_empty_current_is_one() {
