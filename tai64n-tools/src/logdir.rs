@@ -2,7 +2,7 @@
 //!
 //! | order | name | what |
 //! |---|---|---|
-//! | 1 | `@`, 24 digits, `.`, a suffix | old logs, in byte order; of two with one label, one; first those dated in the future |
+//! | 1 | `@`, 24 digits, `.`, a suffix | old logs, in byte order; of one [`Old`] one file; first those dated in the future |
 //! | 2 | `previous` | being finished; not read twice when it is among the old logs already |
 //! | 2 | `processed`, sealed (0744), without `previous` | what a processor has made of it, about to get its name |
 //! | 3 | `current` | being written |
@@ -22,6 +22,28 @@ use std::os::unix::ffi::OsStrExt;
 /// The suffix of svlogd's half-made files, which are no logs yet.
 const HALF_MADE: &[u8] = b".t";
 
+/// What tells an old log, however it is packed: `@`, its label, `.s` and `.u` are two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Old {
+    /// The moment in its name.
+    pub label: Label,
+    /// An outage has cut it off.
+    pub is_torn: bool,
+}
+
+impl Old {
+    /// `None`: not the name of an old log.
+    pub fn parse(name: &OsStr) -> Option<Old> {
+        let is_torn = name.as_bytes().get(LABEL_BYTES..)?.starts_with(b".u");
+        Some(Old { label: name::parse(name.as_bytes())?, is_torn })
+    }
+
+    /// That of this label and the other code: svlogd makes it of this one when it processes it late.
+    pub fn other(self) -> Old {
+        Old { is_torn: !self.is_torn, ..self }
+    }
+}
+
 /// A file of a log directory.
 #[derive(Debug)]
 pub struct LogFile {
@@ -39,6 +61,11 @@ pub struct LogFile {
 }
 
 impl LogFile {
+    /// Which old log it is.
+    pub fn old(&self) -> Option<Old> {
+        self.label.and_then(|_| Old::parse(&self.name))
+    }
+
     /// Whether it is the file that a logger writes to.
     pub fn is_current(&self) -> bool {
         self.name == CURRENT
@@ -124,6 +151,11 @@ fn look(disk: &RealDisk, dir: &OwnedFd) -> Result<Vec<LogFile>, Errno> {
             LogFile { name, label, is_future: label > Some(horizon), stat, open: None }
         })
         .collect();
+    // A name that is being changed by a link, and the removal of the other.
+    files.dedup_by(|second, first| {
+        second.label == first.label
+            && second.stat.is_some_and(|s| first.stat.is_some_and(|f| f.inode == s.inode))
+    });
     for held in [previous, current].into_iter().flatten() {
         let stat = held.stat(disk);
         let is_same =
@@ -177,8 +209,7 @@ fn is_old_log(name: &OsStr) -> bool {
     name::parse(name.as_bytes()).is_some() && !name.as_bytes().ends_with(HALF_MADE)
 }
 
-/// The old logs among `names`, oldest first. While a file is being compressed by hand its label is there twice: the plain one
-/// is whole.
+/// The old logs among `names`, oldest first. While a file is being compressed by hand it is there twice: the plain one is whole.
 fn in_order(mut names: Vec<OsString>, horizon: Label) -> Vec<OsString> {
     names.retain(|name| is_old_log(name));
     let label = |name: &OsStr| name.as_bytes()[..LABEL_BYTES].to_vec();
@@ -190,8 +221,23 @@ fn in_order(mut names: Vec<OsString>, horizon: Label) -> Vec<OsString> {
     };
     let is_true = |name: &OsStr| name::parse(name.as_bytes()) <= Some(horizon);
     names.sort_by_cached_key(|name| (is_true(name), label(name), rank(name), name.clone()));
-    names.dedup_by_key(|name| label(name));
-    names
+    // Without a code it is that of any with this label.
+    let is_bare = |name: &OsStr| {
+        let suffix = &name.as_bytes()[LABEL_BYTES..];
+        !(suffix.starts_with(b".s") || suffix.starts_with(b".u"))
+    };
+    let is_same = |one: &OsStr, other: &OsStr| {
+        label(one) == label(other) && (is_bare(one) || is_bare(other) || Old::parse(one) == Old::parse(other))
+    };
+    let mut kept: Vec<OsString> = Vec::new();
+    for name in names {
+        // Of one label there are few.
+        let mut alike = kept.iter().rev().take_while(|other| label(other) == label(&name));
+        if !alike.any(|other| is_same(other, &name)) {
+            kept.push(name);
+        }
+    }
+    kept
 }
 
 #[cfg(test)]
@@ -217,6 +263,11 @@ mod tests {
         check(&[&format!("{B}.u"), &format!("{A}.s")], &[&format!("{A}.s"), &format!("{B}.u")]);
         check(&[&format!("{A}.s.gz"), &format!("{A}.s")], &[&format!("{A}.s")]);
         check(&[&format!("{A}.gz"), &format!("{A}.u")], &[&format!("{A}.u")]);
+        check(
+            &[&format!("{A}.u"), &format!("{A}.u.gz"), &format!("{A}.s"), &format!("{A}.gz")],
+            &[&format!("{A}.s"), &format!("{A}.u")],
+        );
+        check(&[&format!("{A}.u.gz"), &format!("{A}.s")], &[&format!("{A}.s"), &format!("{A}.u.gz")]);
         check(&[&format!("{B}.s"), &format!("{A}.s.gz")], &[&format!("{A}.s.gz"), &format!("{B}.s")]);
         // A logger takes no account of a name beyond tomorrow, and gives lower ones after it.
         check(

@@ -8,9 +8,10 @@
 //! INODE NAME OFFSET PRINT AFTER UNNAMED MOMENT COUNT DIRECTORY KNOWN
 //! ```
 //!
-//! KNOWN are labels with commas between them; an earlier version left it out.
+//! KNOWN are labels with commas between them, `u` behind those of files with this code; an earlier version left it out.
 
 use super::place::Place;
+use crate::logdir::Old;
 use logcore::label::Label;
 use logcore::strerr::Errno;
 use rustix::fs::{FileType, Gid, Mode, OFlags, Stat, Uid};
@@ -175,11 +176,11 @@ fn format(places: &BTreeMap<PathBuf, Place>) -> Vec<u8> {
         text.extend_from_slice(format!(" {} ", place.last.map_or(0, |(_, count)| count)).as_bytes());
         text.extend_from_slice(&escaped(dir.as_os_str().as_bytes()));
         if let Some(known) = &place.known {
-            text.push(b' ');
-            put_label(known.first().copied(), &mut text);
-            for label in known.iter().skip(1) {
-                text.push(b',');
+            text.extend_from_slice(if known.is_empty() { b" -" } else { b" " });
+            for (at, Old { label, is_torn }) in known.iter().enumerate() {
+                text.extend_from_slice(if at > 0 { b"," } else { b"" });
                 text.extend_from_slice(&label.format());
+                text.extend_from_slice(if *is_torn { b"u" } else { b"" });
             }
         }
         text.push(b'\n');
@@ -248,10 +249,14 @@ fn parse_line(line: &[u8]) -> Option<(PathBuf, Place)> {
     let moment = label(field()?)?;
     let count = text(field()?)?.parse().ok()?;
     let dir = unescaped(field()?)?;
+    let old = |field: &[u8]| {
+        let torn = field.strip_suffix(b"u");
+        Some(Old { label: Label::parse(torn.unwrap_or(field))?, is_torn: torn.is_some() })
+    };
     let known = match field() {
         None => None,
         Some(b"-") => Some(Vec::new()),
-        Some(labels) => Some(labels.split(|byte| *byte == b',').map(Label::parse).collect::<Option<_>>()?),
+        Some(labels) => Some(labels.split(|byte| *byte == b',').map(old).collect::<Option<_>>()?),
     };
     let place = Place {
         inode,
@@ -317,7 +322,10 @@ mod tests {
             after: None,
             unnamed: false,
             last: None,
-            known: Some(vec![Label::from_unix(9, 1), Label::from_unix(3, 0)]),
+            known: Some(vec![
+                Old { label: Label::from_unix(9, 1), is_torn: false },
+                Old { label: Label::from_unix(3, 0), is_torn: true },
+            ]),
             ..place.clone()
         };
         let earlier = Place { known: None, ..place.clone() };

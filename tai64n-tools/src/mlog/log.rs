@@ -16,12 +16,12 @@ use super::buffer::Buffer;
 use super::file::{Opened, Text, is_closed};
 use super::order::Source;
 use super::place::{
-    Found, MOST_KNOWN, PRINT_BYTES, Place, clone_file, has_previous, last_moment, print, reopen,
+    Found, MOST_KNOWN, PRINT_BYTES, Place, clone_file, has_previous, known_first, last_moment, print, reopen,
 };
 use super::select::{Select, lines};
 use super::{bisect, tail};
 use crate::files::reason;
-use crate::logdir::{self, CURRENT, LogFile};
+use crate::logdir::{self, CURRENT, LogFile, Old};
 use crate::moment::{STAMP_BYTES, Stamps};
 use logcore::disk::{Disk, RealDisk};
 use logcore::label::Label;
@@ -92,10 +92,12 @@ pub struct Log {
     next: Option<Reading>,
     waiting: VecDeque<Waiting>,
     /// The old logs that were there when the directory was listed last: those before the files that wait, and these.
-    known: HashSet<Label>,
+    known: HashSet<Old>,
     /// So many bytes of the partial line are of files before `file`.
     carried: usize,
     place: Option<Place>,
+    /// The place where it was begun, in a file that others may come before.
+    begun: Option<Place>,
     /// Lines were taken that are not before it yet.
     has_taken: bool,
     /// Nobody has asked for it since it was noted.
@@ -134,14 +136,14 @@ struct Waiting {
 /// The old logs before a file: the first `len` of a list that the files share.
 #[derive(Clone, Debug)]
 struct Before {
-    labels: Arc<[Label]>,
+    olds: Arc<[Old]>,
     len: usize,
 }
 
 impl Before {
     /// As a place has them.
-    fn known(&self) -> Option<Vec<Label>> {
-        Some(self.labels[self.len.saturating_sub(MOST_KNOWN)..self.len].to_vec())
+    fn known(&self) -> Option<Vec<Old>> {
+        Some(self.olds[self.len.saturating_sub(MOST_KNOWN)..self.len].to_vec())
     }
 }
 
@@ -202,6 +204,7 @@ impl Log {
             known: HashSet::new(),
             carried: 0,
             place: None,
+            begun: None,
             has_taken: false,
             is_place_new: false,
             read_last: None,
@@ -439,6 +442,14 @@ impl Log {
             let shown = self.path.join(&opened.name);
             self.unable_to_read(&shown, &error);
         }
+        if let Some(Reading { offset: 1.., after, before, unnamed, .. }) = &next
+            && self.buffer.partial().is_empty()
+            && let Some(begun) = self.begun.take()
+        {
+            // What came before it is done, also where nothing is new in it.
+            let (after, unnamed, known) = (*after, *unnamed, before.known());
+            (self.place, self.is_place_new) = (Some(Place { after, unnamed, known, ..begun }), true);
+        }
         self.file = next;
         self.file.is_some()
     }
@@ -512,10 +523,9 @@ impl Log {
     fn list_after(&mut self) {
         let Ok(mut files) = logdir::list(&self.dir) else { return };
         let Some(file) = &mut self.file else { return };
+        self.begun = None;
         // What was there before is done, wherever its name stands: after a clock was set back the original logger gives lower ones.
-        let is_known = |file: &LogFile| file.label.is_some_and(|label| self.known.contains(&label));
-        files.sort_by_key(|file| !is_known(file));
-        let newer = files.partition_point(is_known);
+        let newer = known_first(&mut files, &self.known, None);
         let inode = file.opened.inode;
         let same = |found: &LogFile| found.stat.is_some_and(|stat| stat.inode == inode);
         if let Some(at) = files.iter().position(same) {
@@ -527,7 +537,7 @@ impl Log {
                 files[newer..=at].rotate_right(1);
                 next = newer + 1;
             }
-            self.wait_for(files, next, 0);
+            self.wait_for(files, next, (next, 0));
             return;
         }
         // A processor has replaced it, or retention has removed it.
@@ -541,35 +551,35 @@ impl Log {
             self.buffer.forget(self.buffer.partial().len());
         }
         self.tell(&place, &found);
-        self.wait_for(files, found.file, found.offset);
+        self.wait_for(files, found.from, (found.file, found.offset));
     }
 
     /// Lists everything, when no file is being read, to go on behind the place. False when there is nothing.
     fn list_again(&mut self) -> bool {
         let Ok(mut files) = logdir::list(&self.dir) else { return false };
         let is_some = !files.is_empty();
-        let found = self.place.as_ref().and_then(|place| self.go_on(place, &mut files));
-        let (file, offset) = found.map_or((0, 0), |found| (found.file, found.offset));
-        self.wait_for(files, file, offset);
+        let found = self.place.clone().and_then(|place| self.go_on(&place, &mut files));
+        let (from, offset) = found.map_or((0, (0, 0)), |found| (found.from, (found.file, found.offset)));
+        self.wait_for(files, from, offset);
         is_some
     }
 
-    /// The files from this one on are to be read, the first of them from `offset` on.
-    fn wait_for(&mut self, files: Vec<LogFile>, from: usize, offset: u64) {
+    /// The files from this one on are to be read, the one that was `begun` from `offset` on.
+    fn wait_for(&mut self, files: Vec<LogFile>, from: usize, (begun, offset): (usize, u64)) {
         let has_previous = has_previous(&files);
         let mut after = None;
         self.waiting.clear();
         let names: HashSet<&OsStr> = files.iter().map(|file| file.name.as_os_str()).collect();
         self.said.retain(|name, _| names.contains(name.as_os_str()));
-        let labels: Arc<[Label]> = files.iter().filter_map(|file| file.label).collect();
-        self.known = labels.iter().copied().collect();
+        let olds: Arc<[Old]> = files.iter().filter_map(LogFile::old).collect();
+        self.known = olds.iter().copied().collect();
         for (at, file) in files.into_iter().enumerate() {
             let label = file.true_label().max(after);
             if at >= from {
                 let unnamed = has_previous && file.is_current();
-                let offset = if at == from { offset } else { 0 };
+                let offset = if at == begun { offset } else { 0 };
                 // Those without a label come behind all that have one.
-                let before = Before { labels: Arc::clone(&labels), len: at.min(labels.len()) };
+                let before = Before { olds: Arc::clone(&olds), len: at.min(olds.len()) };
                 self.waiting.push_back(Waiting { file, after, before, unnamed, offset });
             }
             after = label;
@@ -601,7 +611,7 @@ impl Log {
                     self.unable_to_read(&shown, &error);
                     if self.leaves_partial && is_closed(&error) {
                         // Who comes back goes on here, and so do we when the directory is listed again.
-                        self.known = known.labels[..known.len].iter().copied().collect();
+                        self.known = known.olds[..known.len].iter().copied().collect();
                         self.waiting.clear();
                     }
                 }
@@ -627,7 +637,8 @@ impl Log {
         select: &Select,
         has_read: &mut dyn FnMut(u64),
     ) {
-        let (from, offset) = match start {
+        let mut first = None;
+        let (begun, offset) = match start {
             Start::Oldest => (0, 0),
             Start::Since(since) => {
                 let start = self.since(&files, *since);
@@ -640,16 +651,18 @@ impl Log {
                     self.tell(place, &found);
                     self.carry = place.last.map(|(moment, _)| moment);
                     self.place = Some(place.clone());
+                    first = Some(found.from);
                     (found.file, found.offset)
                 }
                 None => (0, 0),
             },
         };
+        let from = first.unwrap_or(begun);
         if self.place.is_none() {
             self.place = self.place_before(&files, from, offset);
             self.is_place_new = true;
         }
-        self.wait_for(files, from, offset);
+        self.wait_for(files, from, (begun, offset));
     }
 
     /// Somewhere before the last lines that are wanted, and notes how many are wanted from there on.
@@ -676,7 +689,7 @@ impl Log {
             // What is not shown is not counted.
             let leaves_partial = self.leaves_partial || self.follows;
             let mut reader = Log::on(self.path.clone(), dir, false, leaves_partial, self.stamps.clone());
-            reader.wait_for(files.iter().map(clone_file).collect(), start.0, start.1);
+            reader.wait_for(files.iter().map(clone_file).collect(), start.0, start);
             self.carry = self.carry_into(files, start.0);
             reader.carry = self.carry;
             let mut source = Source::new(reader, select.clone(), self.stamps.clone());
@@ -719,12 +732,20 @@ impl Log {
     }
 
     /// Where to go on behind a place in `files`, the log's files in order, which are put in the order they were written in.
-    fn go_on(&self, place: &Place, files: &mut [LogFile]) -> Option<Found> {
+    fn go_on(&mut self, place: &Place, files: &mut [LogFile]) -> Option<Found> {
         let newer = place.arrange(files);
         let mut found = self.find(place, newer, false, files)?;
-        if found.is_own && place.known.is_some() && found.file > newer + usize::from(place.unnamed) {
+        self.begun = Some(place.clone()).filter(|_| found.is_own);
+        let behind = newer + usize::from(place.unnamed);
+        if !found.is_own || place.known.is_none() || found.file <= behind {
+            return Some(found);
+        }
+        if files[found.file].label.is_none() {
+            // It has not moved on, so that others that are new were put before it.
+            found.from = behind;
+        } else {
             files[newer..=found.file].rotate_right(1);
-            found = Found { file: newer, twice: place.unnamed, ..found };
+            found = Found { file: newer, from: newer, twice: place.unnamed, ..found };
         }
         Some(found)
     }
@@ -748,8 +769,8 @@ impl Log {
         let first = offset.saturating_sub(PRINT_BYTES as u64);
         let before = opened.bytes(first, usize::try_from(offset - first).ok()?).ok()?;
         let after = files[..from].iter().filter_map(LogFile::true_label).max();
-        let labels: Arc<[Label]> = files[..from].iter().filter_map(|file| file.label).collect();
-        let known = Before { len: labels.len(), labels }.known();
+        let olds: Arc<[Old]> = files[..from].iter().filter_map(LogFile::old).collect();
+        let known = Before { len: olds.len(), olds }.known();
         let unnamed = has_previous(files) && file.is_current();
         let last = last_moment(&before, self.carry, &mut self.stamps);
         Some(Place { offset, print: print(&before), after, unnamed, last, known, ..Place::before(&opened) })

@@ -18,7 +18,7 @@
 use super::buffer::Lines;
 use super::file::{Opened, is_closed};
 use super::select::{last_stamped, lines, lines_back};
-use crate::logdir::{LogFile, PREVIOUS, PROCESSED, horizon};
+use crate::logdir::{LogFile, Old, PREVIOUS, PROCESSED, horizon};
 use crate::moment::Stamps;
 use logcore::label::Label;
 use logcore::strerr::Errno;
@@ -64,7 +64,7 @@ pub struct Place {
     /// The moment of the last line before the place, and how many lines at the end share it, as far as is known.
     pub last: Option<(Label, u64)>,
     /// The old logs before the file, the last [`MOST_KNOWN`] of them; `None` where an earlier version did not note them.
-    pub known: Option<Vec<Label>>,
+    pub known: Option<Vec<Old>>,
 }
 
 /// Where reading goes on.
@@ -72,6 +72,8 @@ pub struct Place {
 pub struct Found {
     /// The file, by its number in the list.
     pub file: usize,
+    /// The first that is to be read: this file, or one before it that is new.
+    pub from: usize,
     /// Bytes of its text that are done.
     pub offset: u64,
     /// Lines may have been removed between the place and this one.
@@ -85,7 +87,7 @@ pub struct Found {
 impl Found {
     /// This file from its beginning.
     fn whole(file: usize) -> Found {
-        Found { file, offset: 0, lost: false, twice: false, is_own: false }
+        Found { file, from: file, offset: 0, lost: false, twice: false, is_own: false }
     }
 }
 
@@ -138,15 +140,8 @@ impl Place {
     /// Puts those of `files`, the log's files in order, first that are older than the file of the place, and returns how many.
     pub fn arrange(&self, files: &mut [LogFile]) -> usize {
         let Some(known) = &self.known else { return self.older(files) };
-        let least = known.iter().min().filter(|_| known.len() == MOST_KNOWN);
-        let known: HashSet<Label> = known.iter().copied().collect();
-        let is_new = |file: &LogFile| {
-            !file
-                .label
-                .is_some_and(|label| known.contains(&label) || least.is_some_and(|least| label < *least))
-        };
-        files.sort_by_key(is_new);
-        files.partition_point(|file| !is_new(file))
+        let least = known.iter().map(|old| old.label).min().filter(|_| known.len() == MOST_KNOWN);
+        known_first(files, &known.iter().copied().collect(), least)
     }
 
     /// How many of `files`, the log's files in order, are older than the file of the place, as far as their names tell.
@@ -213,6 +208,8 @@ impl Place {
             return Some(Found { lost: !nothing_lost && !is_ours(file), ..Found::whole(file) });
         }
         let by_inode = files.iter().position(|file| file.stat.is_some_and(|stat| stat.inode == self.inode));
+        let old = self.label.and_then(|_| Old::parse(&self.name));
+        let by_name = files.iter().position(|file| old.is_some() && file.old() == old);
         let by_label = files.iter().position(|file| self.label.is_some() && file.label == self.label);
         // Lines without stamps can be alike: where an older file is gone this one may be too, and another is in its place.
         let is_certain = nothing_lost || self.after.is_none() || self.last.is_some();
@@ -221,7 +218,7 @@ impl Place {
         let by_order = (newer..named).take(steps).filter(|_| is_certain);
         // The file may be gone, and lines of one moment can be alike in the next one, whose inode can be the same.
         let may_be_gone = !nothing_lost && !is_mixed && self.after.is_some();
-        for file in by_inode.into_iter().chain(by_label).chain(by_order) {
+        for file in by_inode.into_iter().chain(by_name).chain(by_label).chain(by_order) {
             let is_doubtful = may_be_gone && (self.label.is_none() || files[file].label != self.label);
             let is_ours = match open(file) {
                 Ok(opened) => self.is_in(&opened) && !(is_doubtful && self.begins_alike(&opened, stamps)),
@@ -337,6 +334,20 @@ impl Place {
         }
         Some(Found { offset: end, ..Found::whole(file) })
     }
+}
+
+/// Puts the old logs of `files` first that are among `known`, or lower than `least`, and returns how many.
+pub fn known_first(files: &mut [LogFile], known: &HashSet<Old>, least: Option<Label>) -> usize {
+    let there: HashSet<Old> = files.iter().filter_map(LogFile::old).collect();
+    // One that has changed its code is the same; one beside it is another.
+    let is_known = |old: Old| {
+        known.contains(&old)
+            || (known.contains(&old.other()) && !there.contains(&old.other()))
+            || least.is_some_and(|least| old.label < least)
+    };
+    let is_new = |file: &LogFile| !file.old().is_some_and(is_known);
+    files.sort_by_key(is_new);
+    files.partition_point(|file| !is_new(file))
 }
 
 /// Whether there is a file between the old logs and `current`, at the moment when these were listed.

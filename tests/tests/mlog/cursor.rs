@@ -672,6 +672,45 @@ fn what_cannot_be_opened_is_waited_for() {
     }
 }
 
+/// A label and another code are another file, and so is the same name in another directory.
+#[test]
+fn equal_labels_are_told_apart() {
+    let text = |seconds: &[i64]| seconds.iter().map(|second| line(*second, "x")).collect::<String>();
+    for (first, second) in [("s", "u"), ("u", "s")] {
+        for read_current in [false, true] {
+            let scratch = Scratch::new();
+            let dir = scratch.join("log");
+            put(&dir, &[(&old(4, first), &text(&[3]))]);
+            let mut wanted = text(&[3]);
+            if read_current {
+                put(&dir, &[("current", &text(&[8]))]);
+                wanted += &text(&[8]);
+            }
+            assert_eq!(next(scratch.path()), wanted);
+            put(&dir, &[(&old(4, second), &text(&[4]))]);
+            assert_eq!(next(scratch.path()), text(&[4]), "{first} {second} {read_current}");
+            assert_eq!(next(scratch.path()), "");
+            // What is compressed by hand, or processed late as svlogd does, is the same.
+            let packed = pack("gzip", &text(&[3])).expect("gzip is everywhere");
+            fs::write(dir.join(old(4, &format!("{first}.gz"))), packed).expect("own directory");
+            assert_eq!(next(scratch.path()), "");
+            fs::remove_file(dir.join(old(4, first))).expect("own file");
+            assert_eq!(next(scratch.path()), "");
+        }
+    }
+    let scratch = Scratch::new();
+    let dir = scratch.join("log");
+    put(&dir, &[(&old(4, "u"), &text(&[3])), ("current", &text(&[8]))]);
+    assert_eq!(next(scratch.path()), text(&[3, 8]));
+    fs::rename(dir.join(old(4, "u")), dir.join(old(4, "s"))).expect("own file");
+    assert_eq!(next(scratch.path()), "");
+    // In another directory they are read for themselves.
+    put(&scratch.join("other"), &[(&old(4, "s"), &line(3, "other"))]);
+    let run = || shown(scratch.path(), &["--cursor", "cursor", "-o", "raw", "log", "other"]);
+    assert_eq!(run(), line(3, "other"));
+    assert_eq!(run(), "");
+}
+
 /// A cursor of before the old logs were noted in it is good still.
 #[test]
 fn a_cursor_that_does_not_tell_the_old_logs_is_one() {
