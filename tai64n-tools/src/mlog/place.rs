@@ -273,6 +273,9 @@ impl Place {
         };
         let mut earlier = from > 0;
         let mut is_told = !may_be_gone;
+        // No processor changes what has no name yet: where that line is not in it, it is another file.
+        let is_another = |file: usize| self.known.is_some() && files[file].label.is_none();
+        let mut is_behind = false;
         let (mut first, mut back, mut carry) = (None, None, None::<Label>);
         // Behind the only line of that moment, while there is no other.
         let mut only = None;
@@ -299,14 +302,16 @@ impl Place {
                     let before =
                         Found { offset: offset + line.start as u64, lost: !earlier, ..Found::whole(file) };
                     if was > Some(now.plus_seconds(LATE_SECONDS)) {
-                        back.get_or_insert(Found { twice: true, ..before.clone() });
+                        back.get_or_insert(Found { twice: true, ..Found::whole(among.start.max(from)) });
                     }
                     if now < moment {
-                        is_told = true;
+                        (is_told, is_behind) = (true, true);
                         continue;
                     }
                     if now > moment {
-                        return back.or(only).or(first).or(Some(before));
+                        let is_new = is_behind && first.is_none() && is_another(file);
+                        let found = if is_new { Found { twice: true, ..Found::whole(file) } } else { before };
+                        return back.or(only).or(first).or(Some(found));
                     }
                     let is_only = count == 1 && first.is_none() && back.is_none() && text.starts_with(b"@");
                     let is_same = print(text) == self.print;
@@ -326,6 +331,9 @@ impl Place {
         // All lines are earlier: at the end of the last file.
         carry?;
         let file = files.len() - 1;
+        if is_another(file) {
+            return Some(Found { twice: true, ..Found::whole(file) });
+        }
         let mut end = 0;
         let mut reader = Lines::new(open(file).ok()?.text(0).ok()?, 0);
         while let Ok(Some((offset, block))) = reader.next() {
