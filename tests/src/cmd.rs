@@ -56,6 +56,20 @@ impl Cmd {
         cmd
     }
 
+    /// The same program as a user who may not write everywhere: nobody; where we are one already, as ourselves.
+    ///
+    /// # Panics
+    ///
+    /// Where we are root and the original setuidgid is not installed.
+    #[must_use]
+    pub fn unprivileged(self) -> Cmd {
+        if !rustix::process::geteuid().is_root() {
+            return self;
+        }
+        let setuidgid = crate::original("setuidgid").expect("installed together with multilog");
+        self.behind([setuidgid.as_os_str(), "nobody".as_ref()])
+    }
+
     /// One more argument.
     #[must_use]
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Cmd {

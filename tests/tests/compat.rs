@@ -795,7 +795,7 @@ fn directories_and_files_without_permission_are_fatal() {
         [&["./new"], &["=status"], &["./unwritable"], &["./unreadable"], &["=unreadable/status", "./new"]];
     for script in cases {
         let run = |path: &PathBuf| {
-            let out = unprivileged(Cmd::new(path).args(script).cwd(&closed)).run(b"x\n");
+            let out = Cmd::new(path).args(script).cwd(&closed).unprivileged().run(b"x\n");
             (out.status(), out.messages())
         };
         let (ours, theirs) = (run(&ours), run(&original));
@@ -808,15 +808,6 @@ fn directories_and_files_without_permission_are_fatal() {
     chmod("unreadable", 0o755);
     chmod("unwritable", 0o755);
     chmod("", 0o755);
-}
-
-/// The same program as a user who may not write everywhere; where we are one already, as ourselves.
-fn unprivileged(cmd: Cmd) -> Cmd {
-    if !rustix::process::geteuid().is_root() {
-        return cmd;
-    }
-    let setuidgid = original("setuidgid").expect("installed together with multilog");
-    cmd.behind([setuidgid.as_os_str(), "nobody".as_ref()])
 }
 
 // ---- everything together ----

@@ -672,7 +672,7 @@ fn row_19_what_would_fail_only_when_done_is_known_before_the_first_is_touched() 
     fs::set_permissions(second.path(), fs::Permissions::from_mode(0o555)).expect("own directory");
     give_away(&world, "main");
     let script: &[&str] = &["./main", "./second"];
-    refuses_as(&world, script, "./second: access denied", unprivileged);
+    refuses_as(&world, script, "./second: access denied", Cmd::unprivileged);
     fs::set_permissions(second.path(), fs::Permissions::from_mode(0o755)).expect("own directory");
     // Descriptors: as many as the first needs, one by one, until both can begin.
     for most in 6..30 {
@@ -710,7 +710,7 @@ fn row_19_what_would_fail_only_when_done_is_known_before_the_first_is_touched() 
 
 const NOBODY: u32 = 65534;
 
-/// `main` and what is in it belongs to the user under whom [`unprivileged`] programs run.
+/// `main` and what is in it belongs to the user nobody.
 fn give_away(world: &World, dir: &str) {
     let dir = world.scratch.join(dir);
     for name in fs::read_dir(&dir).expect("own directory").flatten() {
@@ -719,22 +719,9 @@ fn give_away(world: &World, dir: &str) {
     std::os::unix::fs::chown(dir, Some(NOBODY), None).ok();
 }
 
-/// The same program as the user nobody.
-fn unprivileged(cmd: Cmd) -> Cmd {
-    if !rustix::process::geteuid().is_root() {
-        return cmd;
-    }
-    let setuidgid = original("setuidgid").expect("installed together with multilog");
-    cmd.behind([setuidgid.as_os_str(), "nobody".as_ref()])
-}
-
-/// Ours of this tree, where the user nobody can reach it.
+/// Ours, where the user nobody can reach it.
 fn reachable(world: &World) -> std::path::PathBuf {
-    let path = world.scratch.join("program");
-    if !path.exists() {
-        fs::copy(program("multilog"), &path).expect("own directory");
-    }
-    path
+    world.scratch.install(&program("multilog"))
 }
 
 #[test]
@@ -745,7 +732,7 @@ fn a_clean_current_takes_lines_though_its_directory_cannot_be_written() {
     fs::set_permissions(world.main.path(), fs::Permissions::from_mode(0o555)).expect("own directory");
     for path in [Some(reachable(&world)), original("multilog")].into_iter().flatten() {
         let out =
-            unprivileged(Cmd::new(&path).args(["!cat", "./main"]).cwd(world.scratch.path())).run(b"new\n");
+            Cmd::new(&path).args(["!cat", "./main"]).cwd(world.scratch.path()).unprivileged().run(b"new\n");
         assert_eq!(out.status(), "exit 0", "{out}");
         if path.starts_with(world.scratch.path()) && !uses_original() {
             let warning = "multilog: warning: unable to change names in directory ./main: access denied; \
@@ -772,7 +759,7 @@ fn a_state_that_cannot_be_read_or_made_keeps_nothing_but_the_processor_waiting()
     std::os::unix::fs::chown(world.main.join("state"), Some(0), None).expect("root");
     fs::set_permissions(world.main.join("state"), fs::Permissions::from_mode(0o000)).expect("own file");
     let multilog = Cmd::new(reachable(&world)).args(["s4096", "!cat", "./main"]).cwd(world.scratch.path());
-    let mut running = unprivileged(multilog).spawn();
+    let mut running = multilog.unprivileged().spawn();
     running.send(b"new\n");
     wait_until(SOON, "the line is there", || world.main.read("current") == b"new\n");
     wait_until(SOON, "the warning", || {
@@ -801,7 +788,7 @@ fn a_dirty_file_of_somebody_else_is_set_aside() {
             give_away(&world, "main");
             std::os::unix::fs::chown(world.main.join(name), Some(0), None).expect("root");
             let multilog = Cmd::new(reachable(&world)).arg("./main").cwd(world.scratch.path());
-            let out = unprivileged(multilog).run(b"new\n");
+            let out = multilog.unprivileged().run(b"new\n");
             assert_eq!((out.status().as_str(), out.messages().as_str()), ("exit 0", ""), "{out}");
             let lines = world.main.lines();
             let lines: Vec<_> = lines.iter().filter(|line| !line.is_empty()).collect();
@@ -814,7 +801,8 @@ fn a_dirty_file_of_somebody_else_is_set_aside() {
     let world = World::new(&[("current", OPEN, "")]);
     give_away(&world, "main");
     std::os::unix::fs::chown(world.main.join("current"), Some(0), None).expect("root");
-    let out = unprivileged(Cmd::new(reachable(&world)).arg("./main").cwd(world.scratch.path())).run(b"new\n");
+    let out =
+        Cmd::new(reachable(&world)).arg("./main").cwd(world.scratch.path()).unprivileged().run(b"new\n");
     assert_eq!((out.status().as_str(), out.messages().as_str()), ("exit 0", ""), "{out}");
     world.is_left_with(&[("current", DONE, "new\n"), ("state", OPEN, "")]);
 }
