@@ -117,10 +117,7 @@ impl<I: AsFd> Source<I> {
     /// slots than the many small packets or pieces in the input need, or a mark in a socket's stream ends every look.
     pub fn hides_more(&self, len: usize) -> bool {
         match self.kind {
-            Kind::Pipe { .. } | Kind::Socket => {
-                let there = rustix::io::ioctl_fionread(&self.input).unwrap_or(0);
-                there > (len - self.held.len().min(len)) as u64
-            }
+            Kind::Pipe { .. } | Kind::Socket => self.there().unwrap_or(0) > len - self.held.len().min(len),
             _ => false,
         }
     }
@@ -186,8 +183,7 @@ impl<I: AsFd> Source<I> {
                 }
                 // One call takes all, so a kill finds all of it or none. It must not wait.
                 Kind::Pipe { null: None, .. } => {
-                    let there = rustix::io::ioctl_fionread(&self.input)?;
-                    self.nowhere.resize(left.min(usize::try_from(there).unwrap_or(left)), 0);
+                    self.nowhere.resize(left.min(self.there()?), 0);
                     retry_on_intr(|| rustix::io::read(&self.input, &mut self.nowhere[..]))
                 }
                 Kind::Socket => {
@@ -203,11 +199,18 @@ impl<I: AsFd> Source<I> {
                 Kind::Other => Ok(left),
             };
             match taken {
-                Ok(0) | Err(Errno::AGAIN) => break,
+                Ok(0) => break,
+                // All that is still there has come since; else it could be taken.
+                Err(Errno::AGAIN) if self.there()? < left => break,
                 taken => left -= taken?,
             }
         }
         Ok(())
+    }
+
+    /// Bytes that can be read now.
+    fn there(&self) -> Result<usize, Errno> {
+        rustix::io::ioctl_fionread(&self.input).map(|there| usize::try_from(there).unwrap_or(usize::MAX))
     }
 
     /// Whether a partial line of `len` bytes keeps the writer from writing more, though the pipe has room for bytes: its
