@@ -12,43 +12,31 @@
 //! A line that the logger cut at the end of a full file goes on in the next one without a stamp, and is joined. Where the next
 //! file begins with a stamp, or an outage tore a line off that had none, the line is ended instead.
 
+mod files;
+mod start;
+
+pub use start::Start;
+
 use super::buffer::Buffer;
-use super::file::{Opened, Text, is_closed};
-use super::order::Source;
-use super::place::{
-    Found, MOST_KNOWN, PRINT_BYTES, Place, clone_file, has_previous, known_first, last_moment, print, reopen,
-};
+use super::file::{Opened, Text};
+use super::place::{Place, last_moment, print};
 use super::select::{Select, lines};
-use super::{bisect, tail};
 use crate::files::reason;
-use crate::logdir::{self, CURRENT, LogFile, Old};
+use crate::logdir::{self, CURRENT, Old};
 use crate::moment::{STAMP_BYTES, Stamps};
+use files::{Before, Waiting};
 use logcore::disk::{Disk, RealDisk};
 use logcore::label::Label;
 use logcore::strerr::Errno;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// A partial line of `current` up to this length is read again when more has come: a logger that starts after a kill cuts it off
 /// when its source is still in the pipe. Longer ones are never cut.
 const UNREAD_BYTES: usize = 4096;
-
-/// Where to begin.
-#[derive(Clone, Debug)]
-pub enum Start {
-    /// With the oldest line.
-    Oldest,
-    /// With the first line of this moment or later.
-    Since(Label),
-    /// With the last so many lines that are wanted.
-    Last(u64),
-    /// Behind a place where somebody was before.
-    At(Place),
-}
 
 /// What [`Log::fill`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,30 +109,6 @@ pub struct Log {
     carry: Option<Label>,
     /// Lines that are wanted, when it was begun with the last so many.
     last_lines: u64,
-}
-
-/// A file that will be read.
-#[derive(Debug)]
-struct Waiting {
-    file: LogFile,
-    after: Option<Label>,
-    before: Before,
-    unnamed: bool,
-    offset: u64,
-}
-
-/// The old logs before a file: the first `len` of a list that the files share.
-#[derive(Clone, Debug)]
-struct Before {
-    olds: Arc<[Old]>,
-    len: usize,
-}
-
-impl Before {
-    /// As a place has them.
-    fn known(&self) -> Option<Vec<Old>> {
-        Some(self.olds[self.len.saturating_sub(MOST_KNOWN)..self.len].to_vec())
-    }
 }
 
 /// A file that is being read.
@@ -454,39 +418,6 @@ impl Log {
         self.file.is_some()
     }
 
-    /// Whether the name `current`, and the directory's own name, still stand for what is being read. A `current` that became
-    /// shorter is read anew.
-    fn is_current(&mut self) -> bool {
-        let named = self.look_at_name();
-        let Some(file) = &mut self.file else { return false };
-        if file.is_left || named != self.dir_identity {
-            return false;
-        }
-        let stat = RealDisk.stat(&self.dir, OsStr::new(CURRENT));
-        if !stat.is_ok_and(|stat| stat.inode == file.opened.inode) {
-            return false;
-        }
-        if file.opened.size_now().is_ok_and(|size| size < file.offset)
-            && let Ok(text) = file.opened.text(0)
-        {
-            (file.text, file.offset) = (text, 0);
-            self.buffer.forget(self.buffer.partial().len());
-            let shown = self.path.join(CURRENT);
-            self.troubles.push(Trouble::Note(format!("{} became shorter: reading it anew", shown.display())));
-        }
-        true
-    }
-
-    fn names_current(&self, reading: &Reading) -> bool {
-        let stat = RealDisk.stat(&self.dir, OsStr::new(CURRENT));
-        stat.is_ok_and(|stat| stat.inode == reading.opened.inode)
-    }
-
-    /// Whether the directory was removed, and none has its name. One that was moved away may come back.
-    fn is_dir_removed(&self) -> bool {
-        identity(&self.path).is_none() && rustix::fs::fstat(&self.dir).is_ok_and(|stat| stat.st_nlink == 0)
-    }
-
     /// Leaves the beginning of a line in the file, as the logger leaves it in the pipe: the next logger may cut it off.
     fn unread_partial(&mut self) {
         let own = self.buffer.partial().len().saturating_sub(self.carried);
@@ -498,282 +429,6 @@ impl Log {
             *offset -= own as u64;
             at.offset = *offset;
         }
-    }
-
-    /// Goes over to another directory that has the name now, where there is one. In the old one everything has been read.
-    fn change_over(&mut self) -> bool {
-        let Ok(dir) = RealDisk.open_dir(&self.path) else { return false };
-        let identity = dir_identity(&dir);
-        if identity == self.dir_identity {
-            return false;
-        }
-        let shown = self.path.display();
-        self.troubles
-            .push(Trouble::Note(format!("{shown} is another directory now: reading it from its beginning")));
-        (self.dir_identity, self.dir, self.key) = (identity, dir, key(&self.path));
-        (self.file, self.place) = (None, None);
-        if !self.buffer.partial().is_empty() {
-            self.buffer.end_partial();
-        }
-        self.list_again();
-        true
-    }
-
-    /// Lists what came after the file that was left.
-    fn list_after(&mut self) {
-        let Ok(mut files) = logdir::list(&self.dir) else { return };
-        let Some(file) = &mut self.file else { return };
-        self.begun = None;
-        // What was there before is done, wherever its name stands: after a clock was set back the original logger gives lower ones.
-        let newer = known_first(&mut files, &self.known, None);
-        let inode = file.opened.inode;
-        let same = |found: &LogFile| found.stat.is_some_and(|stat| stat.inode == inode);
-        if let Some(at) = files.iter().position(same) {
-            // It tells now whether an outage cut it off.
-            file.opened.name.clone_from(&files[at].name);
-            let mut next = newer.max(at + 1);
-            if at > newer + usize::from(file.unnamed) {
-                // Some that are newer have lower names.
-                files[newer..=at].rotate_right(1);
-                next = newer + 1;
-            }
-            self.wait_for(files, next, (next, 0));
-            return;
-        }
-        // A processor has replaced it, or retention has removed it.
-        let (after, unnamed) = (file.after, file.unnamed);
-        let here = Place { after, unnamed, known: file.before.known(), ..Place::before(&file.opened) };
-        self.remember();
-        let place = self.place.clone().filter(|place| place.inode == inode).unwrap_or(here);
-        let Some(found) = self.find(&place, newer, true, &files) else { return };
-        if found.offset > 0 {
-            // The rest of the line is read again, where it is now.
-            self.buffer.forget(self.buffer.partial().len());
-        }
-        self.tell(&place, &found);
-        self.wait_for(files, found.from, (found.file, found.offset));
-    }
-
-    /// Lists everything, when no file is being read, to go on behind the place. False when there is nothing.
-    fn list_again(&mut self) -> bool {
-        let Ok(mut files) = logdir::list(&self.dir) else { return false };
-        let is_some = !files.is_empty();
-        let found = self.place.clone().and_then(|place| self.go_on(&place, &mut files));
-        let (from, offset) = found.map_or((0, (0, 0)), |found| (found.from, (found.file, found.offset)));
-        self.wait_for(files, from, offset);
-        is_some
-    }
-
-    /// The files from this one on are to be read, the one that was `begun` from `offset` on.
-    fn wait_for(&mut self, files: Vec<LogFile>, from: usize, (begun, offset): (usize, u64)) {
-        let has_previous = has_previous(&files);
-        let mut after = None;
-        self.waiting.clear();
-        let names: HashSet<&OsStr> = files.iter().map(|file| file.name.as_os_str()).collect();
-        self.said.retain(|name, _| names.contains(name.as_os_str()));
-        let olds: Arc<[Old]> = files.iter().filter_map(LogFile::old).collect();
-        self.known = olds.iter().copied().collect();
-        for (at, file) in files.into_iter().enumerate() {
-            let label = file.true_label().max(after);
-            if at >= from {
-                let unnamed = has_previous && file.is_current();
-                let offset = if at == begun { offset } else { 0 };
-                // Those without a label come behind all that have one.
-                let before = Before { olds: Arc::clone(&olds), len: at.min(olds.len()) };
-                self.waiting.push_back(Waiting { file, after, before, unnamed, offset });
-            }
-            after = label;
-        }
-    }
-
-    fn open_next(&mut self) -> Option<Reading> {
-        while let Some(Waiting { file, after, before, unnamed, offset }) = self.waiting.pop_front() {
-            let shown = self.path.join(&file.name);
-            let ends = file.label.is_none() && !self.follows;
-            let size = file.stat.filter(|_| ends).map(|stat| stat.size);
-            let label = file.label;
-            let known = Before::clone(&before);
-            let opened = match Opened::new(&self.dir, file) {
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    self.renamed(label).unwrap_or(Err(error))
-                }
-                other => other,
-            };
-            let reading = opened.and_then(|opened| {
-                let text = opened.text(offset)?;
-                // The size of what is compressed says nothing of its text; and nobody adds to it.
-                let until = size.filter(|_| opened.is_plain()).unwrap_or(u64::MAX);
-                Ok(Reading { opened, text, offset, until, after, before, unnamed, is_left: false })
-            });
-            match reading {
-                Ok(reading) => return Some(reading),
-                Err(error) => {
-                    self.unable_to_read(&shown, &error);
-                    if self.leaves_partial && is_closed(&error) {
-                        // Who comes back goes on here, and so do we when the directory is listed again.
-                        self.known = known.olds[..known.len].iter().copied().collect();
-                        self.waiting.clear();
-                    }
-                }
-            }
-        }
-        None
-    }
-
-    /// The old log of this moment under another name: somebody compresses it by hand.
-    fn renamed(&self, label: Option<Label>) -> Option<io::Result<Opened>> {
-        let files = match logdir::list(&self.dir) {
-            Ok(files) => files,
-            Err(errno) => return Some(Err(errno.into())),
-        };
-        let file = files.into_iter().find(|file| label.is_some() && file.label == label)?;
-        Some(Opened::new(&self.dir, file))
-    }
-
-    fn begin(
-        &mut self,
-        mut files: Vec<LogFile>,
-        start: &Start,
-        select: &Select,
-        has_read: &mut dyn FnMut(u64),
-    ) {
-        let mut first = None;
-        let (begun, offset) = match start {
-            Start::Oldest => (0, 0),
-            Start::Since(since) => {
-                let start = self.since(&files, *since);
-                self.carry = self.carry_into(&files, start.0);
-                start
-            }
-            Start::Last(most) => self.last(&files, *most, select, has_read),
-            Start::At(place) => match self.go_on(place, &mut files) {
-                Some(found) => {
-                    self.tell(place, &found);
-                    self.carry = place.last.map(|(moment, _)| moment);
-                    self.place = Some(place.clone());
-                    first = Some(found.from);
-                    (found.file, found.offset)
-                }
-                None => (0, 0),
-            },
-        };
-        let from = first.unwrap_or(begun);
-        if self.place.is_none() {
-            self.place = self.place_before(&files, from, offset);
-            self.is_place_new = true;
-        }
-        self.wait_for(files, from, (begun, offset));
-    }
-
-    /// Somewhere before the last lines that are wanted, and notes how many are wanted from there on.
-    ///
-    /// They are counted by a reader as this one is, from further and further before the end.
-    fn last(
-        &mut self,
-        files: &[LogFile],
-        most: u64,
-        select: &Select,
-        has_read: &mut dyn FnMut(u64),
-    ) -> (usize, u64) {
-        let open = |at: usize| reopen(&self.dir, files.get(at)?).ok();
-        if most == 0 {
-            return tail::before_end(files, 0, &mut self.stamps, &mut { open });
-        }
-        let since = select.since.filter(|_| !select.reads_all);
-        let least = since.map_or((0, 0), |since| self.since(files, since));
-        let mut bytes = tail::FIRST_BYTES;
-        loop {
-            let open = &mut |at: usize| reopen(&self.dir, files.get(at)?).ok();
-            let start = tail::before_end(files, bytes, &mut self.stamps, open).max(least);
-            let Ok(dir) = self.dir.try_clone() else { return least };
-            // What is not shown is not counted.
-            let leaves_partial = self.leaves_partial || self.follows;
-            let mut reader = Log::on(self.path.clone(), dir, false, leaves_partial, self.stamps.clone());
-            reader.wait_for(files.iter().map(clone_file).collect(), start.0, start);
-            self.carry = self.carry_into(files, start.0);
-            reader.carry = self.carry;
-            let mut source = Source::new(reader, select.clone(), self.stamps.clone());
-            let mut count = 0;
-            while source.fill() == Fill::Lines {
-                has_read(self.read_bytes + source.log.read_bytes());
-                count += lines(source.run()).count() as u64;
-                source.take(source.run().len());
-            }
-            self.read_bytes += source.log.read_bytes();
-            // One more than wanted: the first may be the rest of a line.
-            if count > most || start == least {
-                self.last_lines = count;
-                return start;
-            }
-            bytes = bytes.saturating_mul(2);
-        }
-    }
-
-    /// The first file that has lines of this moment or later, and where in it they begin.
-    fn since(&mut self, files: &[LogFile], since: Label) -> (usize, u64) {
-        let from = files.iter().take_while(|file| file.is_before(since)).count();
-        let opened = files.get(from).and_then(|file| reopen(&self.dir, file).ok());
-        let offset = opened.and_then(|file| bisect::first(&file, since, &mut self.stamps).ok());
-        (from, offset.unwrap_or(0))
-    }
-
-    /// The moment before file number `from`, as the old logs before it tell: what has no stamp at its beginning belongs there, and of
-    /// two equal hours it tells which is meant.
-    fn carry_into(&mut self, files: &[LogFile], from: usize) -> Option<Label> {
-        let (before, rest) = files.split_at_checked(from)?;
-        let mut is_stamped = |file: &&LogFile| {
-            reopen(&self.dir, file).is_ok_and(|file| bisect::is_stamped(&file, &mut self.stamps))
-        };
-        if rest.first().is_some_and(|file| is_stamped(&file)) {
-            return before.last()?.true_label();
-        }
-        // Lines without stamps belong to the last line that has one, however many files lie between. Where none has, nobody can tell.
-        before.iter().rev().find(is_stamped)?.true_label()
-    }
-
-    /// Where to go on behind a place in `files`, the log's files in order, which are put in the order they were written in.
-    fn go_on(&mut self, place: &Place, files: &mut [LogFile]) -> Option<Found> {
-        let newer = place.arrange(files);
-        let mut found = self.find(place, newer, false, files)?;
-        self.begun = Some(place.clone()).filter(|_| found.is_own);
-        let behind = newer + usize::from(place.unnamed);
-        if !found.is_own || place.known.is_none() || found.file <= behind {
-            return Some(found);
-        }
-        if files[found.file].label.is_none() {
-            // It has not moved on, so that others that are new were put before it.
-            found.from = behind;
-        } else {
-            files[newer..=found.file].rotate_right(1);
-            found = Found { file: newer, from: newer, twice: place.unnamed, ..found };
-        }
-        Some(found)
-    }
-
-    /// Notes what is to be told of where reading goes on.
-    fn tell(&mut self, place: &Place, found: &Found) {
-        self.lost = found.lost.then_some(place.last.map(|(moment, _)| moment));
-        self.twice = found.twice;
-    }
-
-    fn find(&self, place: &Place, newer: usize, is_done: bool, files: &[LogFile]) -> Option<Found> {
-        let mut open = |at: usize| reopen(&self.dir, files.get(at).ok_or(ErrorKind::NotFound)?);
-        place.find(files, newer, is_done, &mut open, &mut self.stamps.clone())
-    }
-
-    /// The place that was chosen to begin at, so that who comes back before a line was taken begins there too. None at the very
-    /// beginning, or where nothing can be read.
-    fn place_before(&mut self, files: &[LogFile], from: usize, offset: u64) -> Option<Place> {
-        let file = files.get(from).filter(|_| from > 0 || offset > 0)?;
-        let opened = reopen(&self.dir, file).ok()?;
-        let first = offset.saturating_sub(PRINT_BYTES as u64);
-        let before = opened.bytes(first, usize::try_from(offset - first).ok()?).ok()?;
-        let after = files[..from].iter().filter_map(LogFile::true_label).max();
-        let olds: Arc<[Old]> = files[..from].iter().filter_map(LogFile::old).collect();
-        let known = Before { len: olds.len(), olds }.known();
-        let unnamed = has_previous(files) && file.is_current();
-        let last = last_moment(&before, self.carry, &mut self.stamps);
-        Some(Place { offset, print: print(&before), after, unnamed, last, known, ..Place::before(&opened) })
     }
 
     /// Notes the place behind what was taken, while its bytes are there.
